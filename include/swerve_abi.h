@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The only contract between the BPF programs and userspace: keys and values of the pinned maps.
+ *
+ * Rules. Named structs and enums, so that they are in BTF and `bpftool map dump` shows names.
+ * Fixed-width types and no hidden padding: hash keys are compared as bytes. Ports are in host byte
+ * order. Times are nanoseconds of CLOCK_MONOTONIC (bpf_ktime_get_ns()). Every field has one writer.
+ * Whoever changes the size or the meaning of anything here raises SW_ABI_VERSION: a daemon that
+ * finds pinned maps of another version refuses them, it never misreads them.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+enum {
+	SW_ABI_VERSION = 1,
+
+	SW_MAX_FRONTENDS = 65536,
+	SW_MAX_SERVICES = 32768,
+	SW_MAX_SLOTS = 262144,
+	SW_MAX_BACKENDS = 131072,
+
+	SW_SERVICE_NAME_SIZE =
+		144, /* namespace/name:port/proto: 63 + 1 + 63 + 1 + 5 + 1 + 4 + NUL */
+};
+
+/* A daemon whose heartbeat is older than this no longer decides over health (nanoseconds). */
+#define SW_HEARTBEAT_TIMEOUT 5000000000ULL
+
+/*
+ * An IPv4 address is ::ffff:a.b.c.d: one key format and one code path for both families.
+ * aligned(4) lets the compiler load the IPv4 part at once.
+ */
+struct sw_addr {
+	__u8 bytes[16]; /* network byte order */
+} __attribute__((aligned(4)));
+
+/* Where a frontend is to be looked for. */
+enum sw_scope {
+	SW_SCOPE_ADDRESS = 0, /* addr is the address that the application connects to */
+};
+
+/* Key of sw_frontends: what an application may connect() to. */
+struct sw_frontend_key {
+	struct sw_addr addr;
+	__u16 port; /* host order */
+	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 scope; /* enum sw_scope */
+};
+_Static_assert(sizeof(struct sw_frontend_key) == 20, "hash key without hidden padding");
+
+/*
+ * Value of sw_frontends. Its slots are sw_slots[slot_base .. slot_base + ready + terminating - 1]:
+ * first the ready endpoints (of which the first `usable` are those that userspace held for usable
+ * when it wrote the range: a hint, the state in sw_backends decides), then those that are
+ * terminating but still serve. Both counts 0: the service has no endpoint, connect() is refused.
+ * Writer: userspace.
+ */
+struct sw_frontend {
+	__u32 service;     /* index into sw_services */
+	__u32 slot_base;   /* index into sw_slots */
+	__u32 usable;      /* <= ready */
+	__u32 ready;       /* endpoints that Kubernetes calls ready */
+	__u32 terminating; /* endpoints that are serving and terminating */
+};
+_Static_assert(sizeof(struct sw_frontend) == 20, "no hidden padding");
+
+/* Element of sw_services, one per service port. Elements with an empty name are free. */
+struct sw_service {
+	__u64 last_used; /* when this node last connected to it, in steps of 100 ms; 0: never. BPF */
+	__u64 connects;  /* connections sent to a backend. Writer: BPF, atomic add */
+	__u64 refused;   /* connections refused for want of any endpoint. BPF, atomic add */
+	__u64 reserved[3];               /* 0 */
+	char name[SW_SERVICE_NAME_SIZE]; /* "namespace/name:port/proto". Writer: userspace */
+};
+_Static_assert(sizeof(struct sw_service) == 192, "whole cache lines");
+
+/* Element of sw_slots: which backend answers for this share of a service. Writer: userspace. */
+struct sw_slot {
+	__u32 backend; /* index into sw_backends; 0: empty slot */
+};
+
+/*
+ * What the daemon's own evidence says of a backend, from best to worst. Kubernetes' readiness is
+ * an upper bound that decides which backends have slots at all; this only demotes.
+ */
+enum sw_health {
+	SW_HEALTH_FREE = 0,    /* the element is not in use */
+	SW_HEALTH_UNKNOWN = 1, /* no evidence yet: used */
+	SW_HEALTH_UP = 2,      /* probes succeed: used */
+	SW_HEALTH_SUSPECT = 3, /* some evidence, not enough to take it out: used as second choice */
+	SW_HEALTH_DOWN = 4, /* out, but something may still answer (time-outs, error responses) */
+	SW_HEALTH_REFUSED = 5, /* out, and nothing listens there (connection refused) */
+};
+
+/*
+ * Element of sw_backends: one endpoint of one service. Two services on one pod have a backend
+ * each, so that the evidence of one never takes the other out. Element 0 is never used.
+ * `service` must equal the service of the frontend it was reached from: a slot or an element that
+ * was freed and given away between two loads of a running program is recognised by it.
+ */
+struct sw_backend {
+	struct sw_addr addr;
+	__u16 port;          /* host order */
+	__u8 proto;          /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 pad;            /* 0 */
+	__u32 service;       /* index into sw_services */
+	__u32 health;        /* enum sw_health. Writer: userspace, one 32-bit store */
+	__u32 pad2;          /* 0 */
+	__u64 ejected_until; /* not before this time, unless nothing better is left; 0: not ejected */
+	__u64 changed;       /* when health last changed; 0: never. Writer: userspace */
+};
+_Static_assert(sizeof(struct sw_backend) == 48, "no hidden padding");
+
+/* Element of sw_backend_load, same index as sw_backends, apart from its read-mostly part. BPF. */
+struct sw_backend_load {
+	__u64 connects;    /* how often it was chosen. Atomic add */
+	__u64 reserved[3]; /* 0 */
+};
+_Static_assert(sizeof(struct sw_backend_load) == 32, "half a cache line");
+
+/*
+ * Value of sw_sockets, in the socket's own storage: what the application asked for and what it
+ * got. Dies with the socket. Writer: BPF.
+ */
+struct sw_socket {
+	struct sw_addr frontend_addr;
+	struct sw_addr backend_addr;
+	__u16 frontend_port; /* host order */
+	__u16 backend_port;  /* host order */
+	__u32 backend;       /* index into sw_backends when it was chosen */
+	__u32 service;       /* index into sw_services */
+};
+_Static_assert(sizeof(struct sw_socket) == 44, "no hidden padding");
+
+/* The one element of sw_config. Writer: userspace. */
+struct sw_config {
+	__u32 abi_version; /* SW_ABI_VERSION of the daemon that made the maps */
+	__u32 pad;         /* 0 */
+	__u64 heartbeat;   /* when the daemon last said it is alive; 0: never */
+};
+_Static_assert(sizeof(struct sw_config) == 16, "no hidden padding");

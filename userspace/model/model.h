@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cluster as this node knows it: services, endpoints and nodes by name, and which services
+ * have to be planned again. Pure: no I/O, no clock.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct endpoint_group;
+struct node;
+struct service;
+
+enum object_kind {
+	OBJECT_SERVICE,
+	OBJECT_SLICE,     /* EndpointSlice */
+	OBJECT_ENDPOINTS, /* Endpoints: used for services that have no EndpointSlice at all */
+	OBJECT_NODE,
+	OBJECT_KIND_COUNT
+};
+
+const char *object_kind_to_str(enum object_kind kind); /* "Service", "EndpointSlice", … */
+
+struct object {
+	enum object_kind kind;
+	union {
+		struct service *service;
+		struct endpoint_group *endpoints; /* OBJECT_SLICE and OBJECT_ENDPOINTS */
+		struct node *node;
+	};
+};
+
+/* The names in the object, borrowed from it; namespace "" for a Node. */
+const char *object_namespace(const struct object *object);
+const char *object_name(const struct object *object);
+
+/* Frees what the object holds and leaves an empty one. */
+void object_done(struct object *object);
+
+struct model; /* opaque */
+
+/* `node_name` is the node this daemon runs on. Returns 0 or -ENOMEM. */
+int model_new(const char *node_name, struct model **ret);
+void model_free(struct model *model);
+
+/*
+ * Adds or replaces an object; takes what it holds, also on failure. Marks the services that it
+ * concerns as changed. Returns 0 or -ENOMEM: then the model still holds the old object, or none.
+ */
+int model_put(struct model *model, struct object *object);
+
+/* Removes an object, if it is there, and marks the services that it concerns as changed. */
+int model_remove(struct model *model, enum object_kind kind, const char *namespace,
+		 const char *name);
+
+/*
+ * Takes one service out of the set of changed ones: *ret_namespace and *ret_name are copies that
+ * the caller owns. The service may be gone from the model. Returns 1, 0 if none is left, -ENOMEM.
+ */
+int model_next_changed(struct model *model, char **ret_namespace, char **ret_name);
+
+size_t model_count(const struct model *model, enum object_kind kind);
+
+const char *model_node_name(const struct model *model);
+
+/* Borrowed, NULL if there is none. */
+const struct service *model_service(const struct model *model, const char *namespace,
+				    const char *name);
+
+/*
+ * The groups that hold the endpoints of a service: its EndpointSlices if it has any, else its
+ * Endpoints object. Writes at most `max` borrowed pointers, ordered by name, and returns how many
+ * there are.
+ */
+size_t model_endpoints(const struct model *model, const char *namespace, const char *name,
+		       const struct endpoint_group **ret_groups, size_t max);

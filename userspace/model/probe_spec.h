@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the endpoints of a Service are probed: the annotations swerve.dev/probe… as a value. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum probe_kind { PROBE_TCP, PROBE_HTTP, PROBE_NONE, PROBE_KIND_COUNT };
+
+enum { PROBE_PATH_SIZE = 256 };
+
+struct probe_spec {
+	enum probe_kind kind;
+	char path[PROBE_PATH_SIZE]; /* of the GET, begins with '/' */
+	uint16_t port;              /* host order; 0: the endpoint's own port */
+	uint8_t rise;               /* successes in a row until a backend that is down comes back */
+	uint8_t fall;               /* ambiguous failures in a row until it is taken out */
+	uint64_t interval;          /* ns from the start of a probe to the next one's */
+	uint64_t timeout;           /* ns until a probe without an answer has failed */
+};
+
+/* tcp, "/", own port, rise 2, fall 3, interval 100 ms, timeout 500 ms. */
+extern const struct probe_spec PROBE_SPEC_DEFAULT;
+
+const char *probe_kind_to_str(enum probe_kind kind);
+
+/*
+ * Sets the field that an annotation stands for. `key` is the whole annotation key:
+ *   swerve.dev/probe           tcp, http or none
+ *   swerve.dev/probe-path      absolute path and query, at most 255 bytes, no spaces or controls
+ *   swerve.dev/probe-port      1 to 65535
+ *   swerve.dev/probe-interval  10ms to 1m      (Go durations)
+ *   swerve.dev/probe-timeout   1ms to 1m
+ *   swerve.dev/probe-rise      1 to 10
+ *   swerve.dev/probe-fall      1 to 10
+ * Returns 1 if it was set, 0 if the key is none of these, -EINVAL if the value does not fit: then
+ * *spec is unchanged and *ret_expected says what would fit (static text).
+ */
+int probe_spec_set(struct probe_spec *spec, const char *key, const char *value,
+		   const char **ret_expected);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A Kubernetes Service as a plain value: what the plan needs of it, nothing else. The struct owns
+ * everything it points to.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/vec.h"
+#include "model/probe_spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum traffic_policy { POLICY_CLUSTER, POLICY_LOCAL };
+
+struct service_port {
+	char *name;    /* "" when the Service has a single unnamed port */
+	uint16_t port; /* host order, never 0 */
+	uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP */
+};
+
+struct service {
+	char *namespace;
+	char *name;
+	char *uid;                    /* "" when the source has none */
+	VEC(struct addr) cluster_ips; /* empty: headless or ExternalName */
+	VEC(struct service_port) ports;
+	enum traffic_policy internal_policy;
+	struct probe_spec probe; /* from the annotations swerve.dev/probe… */
+};
+
+/* Frees the service and what it owns. NULL is allowed. */
+void service_free(struct service *service);

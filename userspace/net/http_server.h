@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A small HTTP server on the loop, by libmicrohttpd: GET and HEAD, whole answers from memory. */
+#pragma once
+
+#include <stddef.h>
+
+struct http_server; /* opaque */
+struct loop;
+
+struct http_reply {
+	int status;
+	const char *content_type; /* static */
+	char *body;               /* taken: freed by the server; NULL for none */
+	size_t size;
+};
+
+/* Fills *reply for a path without its query. Called on the loop's thread. */
+typedef void http_server_fn(void *arg, const char *path, struct http_reply *reply);
+
+/*
+ * Listens on "ADDR:PORT" ("127.0.0.1:9080", "[::1]:9080"; port 0: any). At most 64 connections at
+ * once, 10 s for each. Returns 0, -EINVAL for an address that does not parse, -EADDRINUSE, -errno.
+ */
+int http_server_new(struct loop *loop, const char *address, http_server_fn *fn, void *arg,
+		    struct http_server **ret);
+void http_server_free(struct http_server *server);
+
+/* The port it listens on. */
+unsigned int http_server_port(const struct http_server *server);
