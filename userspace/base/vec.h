@@ -16,30 +16,30 @@
 		size_t cap;  \
 	}
 
-/* Makes room for one more item. Returns 0 or -ENOMEM; on failure nothing changes. */
-static inline int vec_grow(void **items, size_t *cap, size_t len, size_t size)
+/* Returns the items with room for one more, perhaps moved; NULL: no memory, nothing changed. */
+static inline void *vec_room(void *items, size_t *cap, size_t len, size_t size)
 {
 	size_t want = *cap ? *cap * 2 : 8;
 	void *grown;
 
 	if (len < *cap)
-		return 0;
-	grown = reallocarray(*items, want, size);
-	if (!grown)
-		return -ENOMEM;
-	*items = grown;
-	*cap = want;
-	return 0;
+		return items;
+	grown = reallocarray(items, want, size);
+	if (grown)
+		*cap = want;
+	return grown;
 }
 
 /* Appends an item. Returns 0 or -ENOMEM. */
-#define vec_push(v, ...)                                                                         \
-	({                                                                                       \
-		__typeof__(v) v_ = (v);                                                          \
-		int err_ = vec_grow((void **)&v_->items, &v_->cap, v_->len, sizeof(*v_->items)); \
-		if (!err_)                                                                       \
-			v_->items[v_->len++] = (__VA_ARGS__);                                    \
-		err_;                                                                            \
+#define vec_push(v, ...)                                                                  \
+	({                                                                                \
+		__typeof__(v) v_ = (v);                                                   \
+		void *room_ = vec_room(v_->items, &v_->cap, v_->len, sizeof(*v_->items)); \
+		if (room_) {                                                              \
+			v_->items = room_;                                                \
+			v_->items[v_->len++] = (__VA_ARGS__);                             \
+		}                                                                         \
+		room_ ? 0 : -ENOMEM;                                                      \
 	})
 
 /* Frees the memory of the items and leaves an empty vec. */
