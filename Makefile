@@ -95,7 +95,7 @@ $(BUILD)/swervectl: $(BUILD)/userspace/ctl/main.o $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
 
 # Tests: one binary per file; a test function that is not registered does not compile.
-$(BUILD)/tests/unit/%.o $(BUILD)/tests/bpf/%.o: OBJ_CFLAGS := -Werror=unused-function -Itests
+$(BUILD)/tests/unit/%.o $(BUILD)/tests/bpf/%.o: OBJ_CFLAGS := -Werror=unused-function -Itests -Ibpf
 WRAP := malloc calloc realloc reallocarray strdup strndup
 comma := ,
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
@@ -103,7 +103,7 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(findstring alloc,$*),$(WRAP:%=-Wl$(comma)--wrap=%)) $^ -o $@ $(LDLIBS) -lcmocka
 
-$(BUILD)/tests/test_bpf_%: $(BUILD)/tests/bpf/test_bpf_%.o $(LIB)
+$(BUILD)/tests/test_bpf_%: $(BUILD)/tests/bpf/test_bpf_%.o $(BUILD)/tests/bpf/sandbox.o $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
@@ -131,11 +131,14 @@ check-kernels: tests ## Run the BPF suite on Linux 5.10, 6.1 and 6.12 under QEMU
 	$(Q)BUILD=$(BUILD) tests/kernels/run
 
 FUZZ_SECONDS ?= 30
+.PHONY: fuzzers
+fuzzers: $(FUZZERS) ## Build the fuzz targets
+
 .PHONY: fuzz
 fuzz: $(FUZZERS) ## Fuzz the decoder for FUZZ_SECONDS (30)
 	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZERS)
 
-C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+C_FILES = $(shell git -c safe.directory='*' ls-files --cached --others --exclude-standard '*.c' '*.h')
 
 .PHONY: lint
 lint: $(SKELS) $(TEST_SKELS) ## Check format, include layers, shell scripts, and run clang-tidy

@@ -68,17 +68,22 @@ _Static_assert(sizeof(struct sw_frontend) == 20, "no hidden padding");
 /* Element of sw_services, one per service port. Elements with an empty name are free. */
 struct sw_service {
 	__u64 last_used; /* when this node last connected to it, in steps of 100 ms; 0: never. BPF */
-	__u64 connects;  /* connections sent to a backend. Writer: BPF, atomic add */
+	__u64 connects;  /* to backends that are gone; sw_backend_load has the others. Userspace */
 	__u64 refused;   /* connections refused for want of any endpoint. BPF, atomic add */
 	__u64 reserved[3];               /* 0 */
 	char name[SW_SERVICE_NAME_SIZE]; /* "namespace/name:port/proto". Writer: userspace */
 };
 _Static_assert(sizeof(struct sw_service) == 192, "whole cache lines");
 
-/* Element of sw_slots: which backend answers for this share of a service. Writer: userspace. */
+/*
+ * Element of sw_slots: which backend answers for this share of a service. Writer: userspace.
+ * The kernel rounds elements of a mapped array up to 8 bytes, so all of them are multiples of 8.
+ */
 struct sw_slot {
 	__u32 backend; /* index into sw_backends; 0: empty slot */
+	__u32 pad;     /* 0 */
 };
+_Static_assert(sizeof(struct sw_slot) == 8, "as wide as the kernel makes it");
 
 /*
  * What the daemon's own evidence says of a backend, from best to worst. Kubernetes' readiness is
@@ -140,3 +145,8 @@ struct sw_config {
 	__u64 heartbeat;   /* when the daemon last said it is alive; 0: never */
 };
 _Static_assert(sizeof(struct sw_config) == 16, "no hidden padding");
+
+/* What userspace knows when it loads the programs: constants for the verifier. */
+struct sw_load_config {
+	__u8 have_set_retval; /* 1: bpf_set_retval() exists here (Linux 5.18) */
+};

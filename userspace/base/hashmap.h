@@ -30,7 +30,7 @@ size_t hashmap_len(const struct hashmap *map);
 
 struct hashmap_iter {
 	size_t position; /* private; start with {} */
-	const void *key; /* borrowed from the map */
+	const void *key; /* borrowed from the map; a NUL follows it */
 	size_t key_size;
 	void *value;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines on stderr: "2026-11-22T10:00:00.123Z level=info msg=\"…\" key=value". Only the edges
- * log (agent, main, drivers); libraries return errors. The message says what failed, on which
- * object, and what happens next.
+ * Log lines on stderr: "2026-11-22T10:00:00.123Z level=info msg=\"…\"". Only the edges log (agent,
+ * main, drivers); libraries return errors. The message says what failed, on which object, and what
+ * happens next.
  */
 #pragma once
 

@@ -51,5 +51,6 @@ static inline void *vec_room(void *items, size_t *cap, size_t len, size_t size)
 		v_->len = v_->cap = 0;  \
 	} while (0)
 
-#define vec_foreach(v, item) \
-	for (__typeof__((v)->items) item = (v)->items; item < (v)->items + (v)->len; item++)
+#define vec_foreach(v, item)                                                                       \
+	for (__typeof__((v)->items + 0) item = (v)->items; (size_t)(item - (v)->items) < (v)->len; \
+	     item++)

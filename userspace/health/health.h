@@ -15,38 +15,52 @@ struct health; /* opaque */
 struct http_client;
 struct loop;
 
+/*
+ * Also reported with from == to == HEALTH_DOWN: by the first verdict, and when what is down begins
+ * or ceases to refuse connections.
+ */
 struct health_change {
 	uint32_t id;
 	enum health_state from;
 	enum health_state to;
-	enum health_verdict verdict; /* the one that decided */
+	enum health_verdict verdict; /* the one that decided; VERDICT_OK if it is not probed */
 	const char *detail; /* "connection refused", "HTTP 500", …; borrowed for the call */
 };
 
+/*
+ * May call anything of this header, also for the same backend. It is called in the loop's handler
+ * that saw the cause, so the change is known before other events of the round are handled.
+ */
 typedef void health_change_fn(void *arg, const struct health_change *change);
 
 /* Borrows loop and client. Changes are reported from the loop. Returns 0 or -ENOMEM. */
 int health_new(struct loop *loop, struct http_client *client, health_change_fn *fn, void *arg,
 	       struct health **ret);
+
+/* Forgets all backends, without callbacks. NULL is allowed. */
 void health_free(struct health *health);
 
 struct health_target {
 	uint32_t id;
 	struct addr addr;
 	uint16_t port;             /* host order */
-	uint8_t proto;             /* IPPROTO_UDP is not probed unless the spec names a port */
+	uint8_t proto;             /* other than IPPROTO_TCP: see health_add() */
 	enum health_state initial; /* UNKNOWN, or what is known from before a restart */
 };
 
 /*
  * Adds a backend. The first probe is due within the interval, at a random moment; at once if the
- * initial state is not UNKNOWN or UP. With PROBE_NONE it stays UNKNOWN. Returns 0, -EEXIST,
- * -ENOMEM.
+ * initial state is not UNKNOWN or UP. It is not probed with PROBE_NONE, nor if it is not TCP and
+ * the spec names no port: then it is UNKNOWN, and that is reported if it was something else.
+ * Returns 0, -EEXIST, -ENOMEM.
  */
-int health_add(struct health *health, const struct health_target *target,
+int health_add(struct health *health, const struct health_target *what,
 	       const struct probe_spec *spec);
 
-/* Changes how a backend is probed; evidence stays. Returns 0 or -ENOENT. */
+/*
+ * Changes how a backend is probed, and begins anew with the schedule; evidence stays while it is
+ * probed at all. An equal spec changes nothing. Returns 0, -ENOENT, -ENOMEM.
+ */
 int health_set_spec(struct health *health, uint32_t id, const struct probe_spec *spec);
 
 /* Forgets a backend, its evidence and a probe under way. Idempotent. */
@@ -61,7 +75,15 @@ struct health_view {
 	uint64_t latency;    /* of the last probe, ns */
 	uint64_t probes;     /* ended so far */
 	uint64_t failures;   /* of them failed */
+	uint64_t discarded;  /* of them without a verdict: an error of our own, or a late loop */
 };
+
+/* Over all backends that there ever were, so that they only grow. */
+struct health_totals {
+	uint64_t probes, failures, discarded; /* as in struct health_view */
+};
+
+struct health_totals health_totals(const struct health *health);
 
 /* Returns 0 or -ENOENT. */
 int health_get(const struct health *health, uint32_t id, struct health_view *ret);

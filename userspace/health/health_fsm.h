@@ -37,7 +37,7 @@ enum health_next {
 
 struct health_limits {
 	uint8_t rise; /* successes in a row that bring a backend back */
-	uint8_t fall; /* ambiguous failures in a row that take it out */
+	uint8_t fall; /* failures in a row that take it out, when none of them is definitive */
 };
 
 struct health_fsm {
@@ -45,7 +45,6 @@ struct health_fsm {
 	enum health_verdict last; /* meaningful once a verdict came */
 	uint8_t successes;        /* in a row */
 	uint8_t failures;         /* in a row */
-	uint8_t definitive;       /* definitive failures in a row */
 };
 
 const char *health_state_to_str(enum health_state state);
@@ -54,8 +53,9 @@ const char *health_verdict_to_str(enum health_verdict verdict);
 void health_fsm_init(struct health_fsm *fsm, enum health_state state);
 
 /*
- * Takes one verdict. A definitive failure counts when it is confirmed by a second one, or alone if
- * fall is 1. Returns when to probe again; the state changed if it differs from before.
+ * Takes one verdict. All failures count together. A definitive one takes the backend out when any
+ * failure came right before it, or alone if fall is 1. Limits of 0 act as 1. Returns when to probe
+ * again; the state changed if it differs from before.
  */
 enum health_next health_fsm_step(struct health_fsm *fsm, const struct health_limits *limits,
 				 enum health_verdict verdict);

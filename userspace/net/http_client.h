@@ -35,7 +35,7 @@ struct http_get {
 	const char *url;        /* copied */
 	const char *user_agent; /* copied */
 	uint64_t timeout;       /* ns, for all of it */
-	bool fresh;             /* on a connection of its own, closed after it (kubelet's way) */
+	bool fresh;             /* on a connection of its own, reset after it */
 	void (*done)(void *arg, const struct http_result *result);
 	void *arg;
 };

@@ -19,7 +19,8 @@ typedef void http_server_fn(void *arg, const char *path, struct http_reply *repl
 
 /*
  * Listens on "ADDR:PORT" ("127.0.0.1:9080", "[::1]:9080"; port 0: any). At most 64 connections at
- * once, 10 s for each. Returns 0, -EINVAL for an address that does not parse, -EADDRINUSE, -errno.
+ * once, each closed after 10 s without progress. Returns 0, -EINVAL for an address that does not
+ * parse, -EADDRINUSE, -errno.
  */
 int http_server_new(struct loop *loop, const char *address, http_server_fn *fn, void *arg,
 		    struct http_server **ret);

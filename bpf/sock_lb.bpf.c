@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The hooks: read the context, ask the core, write the context. IPv6 hooks see IPv4-mapped
+ * addresses of dual-stack sockets, which have the same keys as IPv4, so there is one path.
+ */
+#include "choose.bpf.h"
+#include "config.bpf.h"
+#include "peer.bpf.h"
+#include "sock_ctx.bpf.h"
+
+#include <linux/in.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+enum { HOOK_REJECT = 0, HOOK_ALLOW = 1, ECONNREFUSED = 111 };
+
+/*
+ * kube-proxy's REJECT: connect() fails with ECONNREFUSED. Without bpf_set_retval() a rejected call
+ * fails with EPERM whatever we do; so TCP is sent to port 0 of the loopback address, where nothing
+ * can ever listen, and the kernel itself refuses. UDP has no such way: EPERM there.
+ */
+static __always_inline int refuse(const struct sw_frontend_key *key, struct choice *choice)
+{
+	__u32 *words = (__u32 *)choice->addr.bytes;
+
+	if (load_config.have_set_retval) {
+		bpf_set_retval(-ECONNREFUSED);
+		return CHOICE_REFUSE;
+	}
+	if (key->proto != IPPROTO_TCP)
+		return CHOICE_REFUSE;
+	__builtin_memcpy(&choice->addr, &key->addr, sizeof(choice->addr));
+	if (words[2] == bpf_htonl(0xffff) && !words[0] && !words[1]) {
+		words[3] = bpf_htonl(INADDR_LOOPBACK);
+	} else {
+		words[0] = words[1] = words[2] = 0;
+		words[3] = bpf_htonl(1);
+	}
+	choice->port = 0;
+	return CHOICE_BACKEND;
+}
+
+/* Returns enum choice_verdict; for CHOICE_BACKEND the call goes to *choice. */
+static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_frontend_key *key,
+					struct choice *choice)
+{
+	int verdict;
+
+	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
+		return CHOICE_NOT_OURS;
+	key->proto = ctx->protocol;
+	key->scope = SW_SCOPE_ADDRESS;
+	verdict = choose_backend(key, choice);
+	if (verdict == CHOICE_BACKEND) {
+		peer_remember(ctx->sk, key, choice);
+		return verdict;
+	}
+	peer_forget(ctx->sk);
+	return verdict == CHOICE_REFUSE ? refuse(key, choice) : verdict;
+}
+
+SEC("cgroup/connect4")
+int sock_connect4(struct bpf_sock_addr *ctx)
+{
+	struct sw_frontend_key key = {};
+	struct choice choice = {};
+	int verdict;
+
+	ctx_read4(ctx, &key.addr, &key.port);
+	verdict = sock_connect(ctx, &key, &choice);
+	if (verdict == CHOICE_BACKEND)
+		ctx_write4(ctx, &choice.addr, choice.port);
+	return verdict == CHOICE_REFUSE ? HOOK_REJECT : HOOK_ALLOW;
+}
+
+SEC("cgroup/connect6")
+int sock_connect6(struct bpf_sock_addr *ctx)
+{
+	struct sw_frontend_key key = {};
+	struct choice choice = {};
+	int verdict;
+
+	ctx_read6(ctx, &key.addr, &key.port);
+	verdict = sock_connect(ctx, &key, &choice);
+	if (verdict == CHOICE_BACKEND)
+		ctx_write6(ctx, &choice.addr, choice.port);
+	return verdict == CHOICE_REFUSE ? HOOK_REJECT : HOOK_ALLOW;
+}
+
+SEC("cgroup/getpeername4")
+int sock_getpeername4(struct bpf_sock_addr *ctx)
+{
+	struct peer peer = {};
+
+	ctx_read4(ctx, &peer.addr, &peer.port);
+	if (peer_recall(ctx->sk, &peer))
+		ctx_write4(ctx, &peer.addr, peer.port);
+	return HOOK_ALLOW;
+}
+
+SEC("cgroup/getpeername6")
+int sock_getpeername6(struct bpf_sock_addr *ctx)
+{
+	struct peer peer = {};
+
+	ctx_read6(ctx, &peer.addr, &peer.port);
+	if (peer_recall(ctx->sk, &peer))
+		ctx_write6(ctx, &peer.addr, peer.port);
+	return HOOK_ALLOW;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The BPF core of the choice, compiled natively: the same source as in the kernel, with the maps
+ * as plain memory, so that it runs under sanitizers and against a naive model.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <linux/types.h>
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *fake_lookup(const void *map, const void *key);
+static __u32 fake_random(void);
+static __u64 fake_time(void);
+
+#define bpf_map_lookup_elem fake_lookup
+#define bpf_get_prandom_u32 fake_random
+#define bpf_ktime_get_ns    fake_time
+
+#include "choose.bpf.h"
+
+enum { SLOTS = 512, BACKENDS = 512, SERVICES = 4, BASE = 100, SERVICE = 1 };
+
+static struct sw_frontend_key frontend_key = {.port = 80, .proto = 6};
+static struct sw_frontend frontend;
+static bool frontend_exists;
+static struct sw_service services[SERVICES];
+static struct sw_slot slots[SLOTS];
+static struct sw_backend backends[BACKENDS];
+static struct sw_backend_load load[BACKENDS];
+static struct sw_config config;
+static __u64 now;
+static unsigned int seed;
+
+static void *element(void *array, size_t size, size_t count, const void *key)
+{
+	__u32 index;
+
+	memcpy(&index, key, sizeof(index));
+	return index < count ? (char *)array + index * size : NULL;
+}
+
+static void *fake_lookup(const void *map, const void *key)
+{
+	if (map == &sw_frontends) {
+		bool ours = !memcmp(key, &frontend_key, sizeof(frontend_key));
+
+		return frontend_exists && ours ? &frontend : NULL;
+	}
+	if (map == &sw_services)
+		return element(services, sizeof(services[0]), SERVICES, key);
+	if (map == &sw_slots)
+		return element(slots, sizeof(slots[0]), SLOTS, key);
+	if (map == &sw_backends)
+		return element(backends, sizeof(backends[0]), BACKENDS, key);
+	if (map == &sw_backend_load)
+		return element(load, sizeof(load[0]), BACKENDS, key);
+	assert_ptr_equal(map, &sw_config);
+	return element(&config, sizeof(config), 1, key);
+}
+
+static __u32 fake_random(void)
+{
+	return (__u32)rand_r(&seed) << 16 ^ (__u32)rand_r(&seed);
+}
+
+static __u64 fake_time(void)
+{
+	return now;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(services, 0, sizeof(services));
+	memset(slots, 0, sizeof(slots));
+	memset(backends, 0, sizeof(backends));
+	memset(load, 0, sizeof(load));
+	now = 1000000000000ULL;
+	seed = 1;
+	config = (struct sw_config){.abi_version = SW_ABI_VERSION, .heartbeat = now};
+	frontend_exists = true;
+	frontend = (struct sw_frontend){.service = SERVICE, .slot_base = BASE};
+	return 0;
+}
+
+/* Backends 1 … ready + terminating in the slots, all up. */
+static void serve(__u32 ready, __u32 terminating)
+{
+	frontend.usable = frontend.ready = ready;
+	frontend.terminating = terminating;
+	for (__u32 i = 0; i < ready + terminating; i++) {
+		slots[BASE + i].backend = i + 1;
+		backends[i + 1] = (struct sw_backend){
+			.port = (__u16)(8000 + i), .service = SERVICE, .health = SW_HEALTH_UP};
+	}
+}
+
+static struct choice choose(int expected)
+{
+	struct choice choice = {};
+
+	assert_int_equal(choose_backend(&frontend_key, &choice), expected);
+	return choice;
+}
+
+/* How often each of the first n backends is chosen in `draws` draws. */
+static void draw_many(unsigned int draws, unsigned int *counts, unsigned int n)
+{
+	memset(counts, 0, n * sizeof(*counts));
+	for (unsigned int i = 0; i < draws; i++) {
+		__u32 backend = choose(CHOICE_BACKEND).backend;
+
+		assert_in_range(backend, 1, n);
+		counts[backend - 1]++;
+	}
+}
+
+static void test_unknown_frontend_is_not_ours(void **state)
+{
+	(void)state;
+	frontend_exists = false;
+	choose(CHOICE_NOT_OURS);
+	assert_int_equal(services[SERVICE].last_used, 0);
+}
+
+static void test_choice_is_uniform(void **state)
+{
+	unsigned int counts[4];
+
+	(void)state;
+	serve(4, 0);
+	draw_many(40000, counts, 4);
+	/* 10000 each, six standard deviations of 87. */
+	for (int i = 0; i < 4; i++)
+		assert_in_range(counts[i], 9480, 10520);
+	assert_int_equal(load[1].connects, counts[0]);
+	assert_int_equal(services[SERVICE].last_used, now);
+}
+
+static void test_share_of_a_backend_that_is_down_spreads(void **state)
+{
+	unsigned int counts[4];
+
+	(void)state;
+	serve(4, 0);
+	backends[2].health = SW_HEALTH_DOWN;
+	draw_many(30000, counts, 4);
+	assert_int_equal(counts[1], 0);
+	/* A scan finds its successor in one of 256 cases: that is all the inequality there may be. */
+	assert_in_range(counts[0], 9400, 10600);
+	assert_in_range(counts[2], 9400, 10700);
+	assert_in_range(counts[3], 9400, 10600);
+}
+
+static void test_tiers_in_order(void **state)
+{
+	static const struct {
+		__u32 health;
+		bool ejected;
+	} worse_and_worse[] = {
+		{SW_HEALTH_UP, false},   {SW_HEALTH_SUSPECT, false}, {SW_HEALTH_UP, true},
+		{SW_HEALTH_DOWN, false}, {SW_HEALTH_REFUSED, false},
+	};
+
+	(void)state;
+	serve(5, 0);
+	for (unsigned int i = 0; i < 5; i++) {
+		backends[i + 1].health = worse_and_worse[i].health;
+		backends[i + 1].ejected_until = worse_and_worse[i].ejected ? now + 1 : 0;
+	}
+	for (unsigned int best = 1; best <= 5; best++) {
+		for (int i = 0; i < 200; i++)
+			assert_int_equal(choose(CHOICE_BACKEND).backend, best);
+		slots[BASE + best - 1].backend = 0;
+	}
+	choose(CHOICE_REFUSE);
+}
+
+static void test_terminating_is_between_down_and_refused(void **state)
+{
+	(void)state;
+	serve(1, 1);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(choose(CHOICE_BACKEND).backend, 1);
+	backends[1].health = SW_HEALTH_DOWN;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(choose(CHOICE_BACKEND).backend, 1);
+	backends[1].health = SW_HEALTH_REFUSED;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(choose(CHOICE_BACKEND).backend, 2);
+}
+
+static void test_ejection_ends_by_itself(void **state)
+{
+	unsigned int counts[2];
+
+	(void)state;
+	serve(2, 0);
+	backends[1].ejected_until = now + 1;
+	draw_many(200, counts, 2);
+	assert_int_equal(counts[0], 0);
+	now += 1;
+	draw_many(200, counts, 2);
+	assert_int_not_equal(counts[0], 0);
+}
+
+static void test_verdicts_of_a_dead_daemon_are_ignored(void **state)
+{
+	unsigned int counts[2];
+
+	(void)state;
+	serve(2, 0);
+	frontend.usable = 1;
+	backends[2].health = SW_HEALTH_DOWN;
+	now = config.heartbeat + SW_HEARTBEAT_TIMEOUT - 1;
+	draw_many(200, counts, 2);
+	assert_int_equal(counts[1], 0);
+	now += 1;
+	draw_many(200, counts, 2);
+	assert_int_not_equal(counts[0], 0);
+	assert_int_not_equal(counts[1], 0);
+}
+
+static void test_no_endpoints_is_refused_and_counted(void **state)
+{
+	(void)state;
+	choose(CHOICE_REFUSE);
+	choose(CHOICE_REFUSE);
+	assert_int_equal(services[SERVICE].refused, 2);
+}
+
+static void test_element_given_to_another_service_is_absent(void **state)
+{
+	(void)state;
+	serve(2, 0);
+	backends[1].service = SERVICE + 1;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(choose(CHOICE_BACKEND).backend, 2);
+	slots[BASE + 1].backend = BACKENDS + 5;
+	choose(CHOICE_REFUSE);
+}
+
+/* The rank that the rules give, written down once more without cleverness. */
+static __u32 naive_rank(__u32 position)
+{
+	const struct sw_backend *backend = &backends[slots[BASE + position].backend];
+	bool trusted = now < config.heartbeat + SW_HEARTBEAT_TIMEOUT;
+	__u32 rank = RANK_USABLE;
+
+	if (!slots[BASE + position].backend || backend->service != SERVICE ||
+	    backend->health == SW_HEALTH_FREE)
+		return RANK_ABSENT;
+	if (trusted && backend->health == SW_HEALTH_SUSPECT)
+		rank = RANK_SUSPECT;
+	if (trusted && backend->health == SW_HEALTH_DOWN)
+		rank = RANK_DOWN;
+	if (trusted && backend->health == SW_HEALTH_REFUSED)
+		rank = RANK_REFUSED;
+	if (backend->ejected_until > now && rank < RANK_EJECTED)
+		rank = RANK_EJECTED;
+	if (position >= frontend.ready && rank < RANK_TERMINATING)
+		rank = RANK_TERMINATING;
+	return rank;
+}
+
+static void random_state(unsigned int round)
+{
+	__u32 n;
+
+	setup(NULL);
+	seed = round;
+	serve(fake_random() % 40, fake_random() % 24);
+	n = frontend.ready + frontend.terminating;
+	frontend.usable = frontend.ready ? fake_random() % (frontend.ready + 1) : 0;
+	for (__u32 i = 0; i < n; i++) {
+		backends[i + 1].health = fake_random() % (SW_HEALTH_REFUSED + 1);
+		backends[i + 1].ejected_until = fake_random() % 4 ? 0 : now + 1;
+		if (!(fake_random() % 8))
+			backends[i + 1].service = SERVICE + 1;
+		if (!(fake_random() % 8))
+			slots[BASE + i].backend = 0;
+	}
+	if (!(fake_random() % 4))
+		config.heartbeat = 0;
+}
+
+/* Up to CHOOSE_SCAN slots the best tier is always found. */
+static void test_random_states_against_a_naive_model(void **state)
+{
+	(void)state;
+	for (unsigned int round = 1; round <= 20000; round++) {
+		__u32 best = RANK_ABSENT, n;
+		struct choice choice;
+
+		random_state(round);
+		n = frontend.ready + frontend.terminating;
+		for (__u32 i = 0; i < n; i++) {
+			if (naive_rank(i) < best)
+				best = naive_rank(i);
+		}
+		choice = choose(best == RANK_ABSENT ? CHOICE_REFUSE : CHOICE_BACKEND);
+		assert_int_equal(choice.rank, best);
+		if (best != RANK_ABSENT)
+			assert_int_equal(choice.port, backends[choice.backend].port);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_unknown_frontend_is_not_ours, setup),
+		cmocka_unit_test_setup(test_choice_is_uniform, setup),
+		cmocka_unit_test_setup(test_share_of_a_backend_that_is_down_spreads, setup),
+		cmocka_unit_test_setup(test_tiers_in_order, setup),
+		cmocka_unit_test_setup(test_terminating_is_between_down_and_refused, setup),
+		cmocka_unit_test_setup(test_ejection_ends_by_itself, setup),
+		cmocka_unit_test_setup(test_verdicts_of_a_dead_daemon_are_ignored, setup),
+		cmocka_unit_test_setup(test_no_endpoints_is_refused_and_counted, setup),
+		cmocka_unit_test_setup(test_element_given_to_another_service_is_absent, setup),
+		cmocka_unit_test_setup(test_random_states_against_a_naive_model, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health/health_schedule.h"
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define MS NSEC_PER_MSEC
+
+/* The random numbers that give the earliest and the latest time for a delay, and the middle. */
+static const uint64_t randoms[] = {0, 1, 12345678901234567ULL, UINT64_MAX / 3, UINT64_MAX};
+
+static struct probe_spec spec_of(uint64_t interval, uint64_t timeout)
+{
+	return (struct probe_spec){.rise = 2, .fall = 3, .interval = interval, .timeout = timeout};
+}
+
+struct row {
+	const char *name;
+	uint64_t interval;
+	enum health_next next;
+	unsigned int slow;
+	uint64_t delay; /* from the start of the last probe, before jitter */
+};
+
+static const struct row rows[] = {
+	{"interval", 100 * MS, NEXT_INTERVAL, 0, 100 * MS},
+	{"short interval", 10 * MS, NEXT_INTERVAL, 0, 10 * MS},
+	{"fast", 100 * MS, NEXT_FAST, 0, 20 * MS},
+	{"fast is not slower than the interval", 10 * MS, NEXT_FAST, 0, 10 * MS},
+	{"fast with a long interval", 60000 * MS, NEXT_FAST, 0, 20 * MS},
+	{"slow, first", 100 * MS, NEXT_SLOW, 0, 250 * MS},
+	{"slow, second", 100 * MS, NEXT_SLOW, 1, 500 * MS},
+	{"slow, third", 100 * MS, NEXT_SLOW, 2, 1000 * MS},
+	{"slow, fourth", 100 * MS, NEXT_SLOW, 3, 1000 * MS},
+	{"slow, after weeks", 100 * MS, NEXT_SLOW, 4000000000U, 1000 * MS},
+	{"slow is not faster than the interval", 700 * MS, NEXT_SLOW, 0, 700 * MS},
+	{"slow with a long interval", 5000 * MS, NEXT_SLOW, 9, 5000 * MS},
+};
+
+static void test_delays_within_jitter(void **arg)
+{
+	const uint64_t started = 1000000 * MS, now = started + 1;
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct row *row = &rows[i];
+		struct probe_spec spec = spec_of(row->interval, 500 * MS);
+
+		for (size_t k = 0; k < ARRAY_SIZE(randoms); k++) {
+			uint64_t due = health_schedule_next(&spec, row->next, row->slow, started,
+							    now, randoms[k]);
+
+			if (due < started + row->delay * 9 / 10 ||
+			    due > started + row->delay * 11 / 10)
+				fail_msg("%s: %llu", row->name,
+					 (unsigned long long)(due - started));
+		}
+	}
+}
+
+static void test_jitter_reaches_both_ends(void **arg)
+{
+	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+
+	(void)arg;
+	assert_int_equal(health_schedule_next(&spec, NEXT_INTERVAL, 0, 0, 0, 0), 90 * MS);
+	assert_int_equal(health_schedule_next(&spec, NEXT_INTERVAL, 0, 0, 0, 20 * MS), 110 * MS);
+}
+
+static void test_now_is_now(void **arg)
+{
+	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+
+	(void)arg;
+	assert_int_equal(health_schedule_next(&spec, NEXT_NOW, 0, 1000, 2000, 77), 2000);
+}
+
+static void test_overdue_is_now_and_not_made_up_for(void **arg)
+{
+	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+	uint64_t started = 5000 * MS, now = started + 500 * MS;
+
+	(void)arg;
+	assert_int_equal(health_schedule_next(&spec, NEXT_INTERVAL, 0, started, now, 0), now);
+	assert_int_equal(health_schedule_next(&spec, NEXT_FAST, 0, started, now, UINT64_MAX), now);
+	assert_true(health_schedule_next(&spec, NEXT_SLOW, 2, started, now, 0) > now);
+}
+
+static void test_first_is_within_the_interval(void **arg)
+{
+	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(randoms); i++)
+		assert_in_range(health_schedule_first(&spec, 7 * MS, randoms[i]), 7 * MS,
+				107 * MS - 1);
+	assert_int_equal(health_schedule_first(&spec, 7 * MS, 42 * MS), 49 * MS);
+}
+
+static void test_late_loop(void **arg)
+{
+	struct probe_spec spec = spec_of(100 * MS, 500 * MS), quick = spec_of(100 * MS, 1 * MS);
+
+	(void)arg;
+	assert_false(health_schedule_late(&spec, 1000 * MS, 1500 * MS));
+	assert_false(health_schedule_late(&spec, 1000 * MS, 1625 * MS));
+	assert_true(health_schedule_late(&spec, 1000 * MS, 1625 * MS + 1));
+	/* A quarter of a short time-out is less than what any loop is late by. */
+	assert_false(health_schedule_late(&quick, 1000 * MS, 1010 * MS));
+	assert_true(health_schedule_late(&quick, 1000 * MS, 1012 * MS));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_delays_within_jitter),
+		cmocka_unit_test(test_jitter_reaches_both_ends),
+		cmocka_unit_test(test_now_is_now),
+		cmocka_unit_test(test_overdue_is_now_and_not_made_up_for),
+		cmocka_unit_test(test_first_is_within_the_interval),
+		cmocka_unit_test(test_late_loop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

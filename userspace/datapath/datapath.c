@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plans become operations (dp_diff), operations become stores and system calls (here). What is
+ * released comes back into use only after a grace period: a BPF program that runs now may still
+ * hold an index that it read before.
+ */
+#include "datapath/datapath.h"
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/hashmap.h"
+#include "datapath/dp_adopt.h"
+#include "datapath/dp_maps.h"
+#include "datapath/dp_object.h"
+#include "datapath/dp_pin_dir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Programs are done in microseconds; a preempted one is back long before. */
+#define GRACE_PERIOD (2 * NSEC_PER_SEC)
+
+struct datapath {
+	struct dp_table table;
+	struct dp_maps maps;
+	int lock;
+};
+
+static int adopt(struct datapath *datapath)
+{
+	struct dp_frontend_entries entries = {}, broken = {};
+	int err = dp_maps_read_frontends(&datapath->maps, &entries);
+
+	if (!err)
+		err = dp_adopt(&datapath->table, &entries, datapath->maps.services,
+			       datapath->maps.slots, datapath->maps.backends, &broken);
+	vec_foreach(&broken, entry) {
+		if (!err)
+			err = dp_maps_delete_frontend(&datapath->maps, &entry->key);
+	}
+	vec_done(&entries);
+	vec_done(&broken);
+	return err;
+}
+
+/* What nothing refers to was left by a crash between two operations. */
+static void clear_unused(struct datapath *datapath)
+{
+	for (uint32_t i = 0; i < SW_MAX_BACKENDS; i++) {
+		struct sw_backend *backend = &datapath->maps.backends[i];
+
+		if (backend->health != SW_HEALTH_FREE &&
+		    !dp_ids_is_used(&datapath->table.backends, i))
+			*backend = (struct sw_backend){};
+	}
+	for (uint32_t i = 0; i < SW_MAX_SERVICES; i++) {
+		struct sw_service *service = &datapath->maps.services[i];
+
+		if (service->name[0] && !dp_ids_is_used(&datapath->table.services, i))
+			*service = (struct sw_service){};
+	}
+}
+
+static void close_datapath(struct datapath **datapath)
+{
+	datapath_close(*datapath);
+}
+
+int datapath_open(const struct datapath_config *config, struct datapath **ret,
+		  struct dp_problem *problem)
+{
+	struct dp_install install = {.cgroup = config->cgroup, .pin_dir = config->pin_dir};
+	_cleanup_(close_datapath) struct datapath *datapath = calloc(1, sizeof(*datapath));
+	int err;
+
+	if (!datapath)
+		return dp_problem(problem, -ENOMEM, "out of memory.");
+	datapath->lock = datapath->maps.frontends_fd = -1;
+	err = dp_table_init(&datapath->table);
+	if (err)
+		return dp_problem(problem, err, "out of memory.");
+	err = dp_pin_dir_open(config->pin_dir, &datapath->lock, problem);
+	if (!err)
+		err = dp_object_install(&install, problem);
+	if (err)
+		return err;
+	err = dp_maps_open(config->pin_dir, true, &datapath->maps);
+	if (!err)
+		err = adopt(datapath);
+	if (err)
+		return dp_problem(problem, err, "can not read the maps pinned in \"%s\": %s.",
+				  config->pin_dir, strerror(-err));
+	clear_unused(datapath);
+	*ret = TAKE_PTR(datapath);
+	return 0;
+}
+
+void datapath_close(struct datapath *datapath)
+{
+	if (!datapath)
+		return;
+	dp_maps_close(&datapath->maps);
+	dp_table_done(&datapath->table);
+	if (datapath->lock >= 0)
+		close(datapath->lock);
+	free(datapath);
+}
+
+static void set_service(const struct datapath *datapath, uint32_t index, const char *name)
+{
+	struct sw_service *service = &datapath->maps.services[index];
+
+	*service = (struct sw_service){};
+	snprintf(service->name, sizeof(service->name), "%s", name);
+}
+
+static int run_op(const struct datapath *datapath, const struct dp_op *op)
+{
+	switch (op->kind) {
+	case DP_SET_SERVICE:
+		set_service(datapath, op->index, op->name);
+		return 0;
+	case DP_SET_BACKEND:
+		datapath->maps.backends[op->index] = op->backend;
+		return 0;
+	case DP_SET_SLOT:
+		__atomic_store_n(&datapath->maps.slots[op->index].backend, op->slot.backend,
+				 __ATOMIC_RELEASE);
+		return 0;
+	case DP_SET_FRONTEND:
+		return dp_maps_put_frontend(&datapath->maps, &op->frontend.key,
+					    &op->frontend.value);
+	case DP_DELETE_FRONTEND:
+		return dp_maps_delete_frontend(&datapath->maps, &op->frontend.key);
+	}
+	return -EINVAL;
+}
+
+/* The frontend is written again when its port is applied the next time. */
+static void mark_unwritten(const struct datapath *datapath, const struct sw_frontend_key *key)
+{
+	struct dp_port *port = hashmap_get(datapath->table.owners, key, sizeof(*key));
+
+	if (!port)
+		return;
+	vec_foreach(&port->frontends, frontend) {
+		if (!memcmp(&frontend->key, key, sizeof(*key)))
+			frontend->written = false;
+	}
+}
+
+static int run_ops(const struct datapath *datapath, const struct dp_changes *changes)
+{
+	int result = 0;
+
+	vec_foreach(&changes->ops, op) {
+		int err = run_op(datapath, op);
+
+		if (!err)
+			continue;
+		result = err;
+		if (op->kind == DP_SET_FRONTEND)
+			mark_unwritten(datapath, &op->frontend.key);
+	}
+	return result;
+}
+
+static bool backend_is_usable(const void *arg, uint32_t backend)
+{
+	enum sw_health health = datapath_health(arg, backend);
+
+	/* A backend that is about to be written is still FREE. */
+	return health <= SW_HEALTH_UP;
+}
+
+/* The connections of a backend that goes still count for its service. */
+static void keep_connects(const struct datapath *datapath, uint32_t backend)
+{
+	__u64 *connects = &datapath->maps.backend_load[backend].connects;
+	uint32_t service = datapath->maps.backends[backend].service;
+
+	datapath->maps.services[service].connects +=
+		__atomic_exchange_n(connects, 0, __ATOMIC_RELAXED);
+}
+
+static void tell(const struct datapath *datapath, const struct dp_changes *changes,
+		 const struct plan_port *port, datapath_change_fn *fn, void *arg)
+{
+	vec_foreach(&changes->backends, change) {
+		if (!change->added)
+			keep_connects(datapath, change->index);
+		fn(arg, change->added ? port : NULL, change);
+	}
+}
+
+static int apply_port(struct datapath *datapath, const struct plan_port *want, uint64_t now,
+		      datapath_change_fn *fn, void *arg, struct datapath_result *result)
+{
+	struct dp_changes changes = {};
+	int err = dp_diff_port(&datapath->table, want, backend_is_usable, datapath,
+			       now + GRACE_PERIOD, &changes);
+
+	if (!err) {
+		err = run_ops(datapath, &changes);
+		tell(datapath, &changes, want, fn, arg);
+	}
+	result->conflicts += changes.conflicts;
+	if (changes.conflicts)
+		result->conflict = changes.conflict;
+	dp_changes_done(&changes);
+	return err;
+}
+
+static int remove_port(struct datapath *datapath, struct dp_port *port, uint64_t now,
+		       datapath_change_fn *fn, void *arg)
+{
+	struct dp_changes changes = {};
+	int err = dp_diff_remove(&datapath->table, port, now + GRACE_PERIOD, &changes);
+
+	if (!err) {
+		err = run_ops(datapath, &changes);
+		if (fn)
+			tell(datapath, &changes, NULL, fn, arg);
+	}
+	dp_changes_done(&changes);
+	return err;
+}
+
+static bool plan_has(const struct plan *plan, const char *name)
+{
+	vec_foreach(&plan->ports, port) {
+		if (!strcmp(port->name, name))
+			return true;
+	}
+	return false;
+}
+
+/* Ports that go free their frontends first: another port of the same service may want them. */
+static int remove_unplanned(struct datapath *datapath, const char *service, const struct plan *plan,
+			    uint64_t now, datapath_change_fn *fn, void *arg)
+{
+	const struct dp_group *group = dp_table_group(&datapath->table, service);
+	size_t i = 0;
+
+	while (group && i < group->ports.len) {
+		struct dp_port *port = group->ports.items[i];
+		int err;
+
+		if (plan_has(plan, port->name)) {
+			i++;
+			continue;
+		}
+		err = remove_port(datapath, port, now, fn, arg);
+		if (err)
+			return err;
+		group = dp_table_group(&datapath->table, service);
+	}
+	return 0;
+}
+
+int datapath_apply(struct datapath *datapath, const char *service, const struct plan *plan,
+		   uint64_t now, datapath_change_fn *fn, void *arg, struct datapath_result *ret)
+{
+	struct datapath_result result = {};
+	int err = remove_unplanned(datapath, service, plan, now, fn, arg);
+
+	vec_foreach(&plan->ports, port) {
+		int port_err = apply_port(datapath, port, now, fn, arg, &result);
+
+		if (port_err)
+			err = port_err;
+	}
+	*ret = result;
+	return err;
+}
+
+int datapath_sweep(struct datapath *datapath, uint64_t now)
+{
+	int swept = 0;
+
+	hashmap_foreach(datapath->table.ports, iter) {
+		struct dp_port *port = iter.value;
+		int err;
+
+		if (!port->adopted)
+			continue;
+		err = remove_port(datapath, port, now, NULL, NULL);
+		if (err)
+			return err;
+		swept++;
+	}
+	return swept;
+}
+
+void datapath_set_health(struct datapath *datapath, uint32_t backend, enum sw_health health,
+			 uint64_t now)
+{
+	struct sw_backend *element = &datapath->maps.backends[backend];
+
+	element->changed = now;
+	__atomic_store_n(&element->health, health, __ATOMIC_RELEASE);
+}
+
+enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend)
+{
+	return datapath->maps.backends[backend].health;
+}
+
+uint64_t datapath_connects(const struct datapath *datapath, uint32_t backend)
+{
+	return datapath->maps.backend_load[backend].connects;
+}
+
+const struct sw_service *datapath_service(const struct datapath *datapath, uint32_t service)
+{
+	return &datapath->maps.services[service];
+}
+
+const struct dp_table *datapath_table(const struct datapath *datapath)
+{
+	return &datapath->table;
+}
+
+static void clear_released(struct datapath *datapath, const struct dp_release *release)
+{
+	uint32_t index = release->range.base;
+
+	switch (release->kind) {
+	case DP_SERVICE:
+		datapath->maps.services[index] = (struct sw_service){};
+		break;
+	case DP_BACKEND:
+		keep_connects(datapath, index);
+		datapath->maps.backends[index] = (struct sw_backend){};
+		datapath->maps.backend_load[index] = (struct sw_backend_load){};
+		break;
+	case DP_SLOTS:
+		memset(&datapath->maps.slots[index], 0,
+		       release->range.count * sizeof(struct sw_slot));
+		break;
+	}
+}
+
+void datapath_heartbeat(struct datapath *datapath, uint64_t now)
+{
+	struct dp_release release;
+
+	__atomic_store_n(&datapath->maps.config->heartbeat, now, __ATOMIC_RELAXED);
+	while (dp_table_next_due(&datapath->table, now, &release))
+		clear_released(datapath, &release);
+}

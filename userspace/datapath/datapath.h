@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side as the rest of the daemon sees it: services go in, backends with a number and a
+ * health come out. What was installed before a restart is taken over as it is.
+ */
+#pragma once
+
+#include "datapath/dp_diff.h"
+#include "datapath/dp_problem.h"
+#include "model/plan.h"
+#include "swerve_abi.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct datapath; /* opaque */
+
+struct datapath_config {
+	const char *cgroup;
+	const char *pin_dir;
+};
+
+/* Installs programs and maps, or takes over what is pinned. Returns 0 or -errno and *problem. */
+int datapath_open(const struct datapath_config *config, struct datapath **ret,
+		  struct dp_problem *problem);
+
+/* Lets go of everything; what is pinned goes on serving. NULL is allowed. */
+void datapath_close(struct datapath *datapath);
+
+/*
+ * A backend appeared (also one that was taken over from before a restart) or went; port, the one
+ * whose endpoints change->endpoint counts in, is NULL for those that went.
+ */
+typedef void datapath_change_fn(void *arg, const struct plan_port *port,
+				const struct dp_backend_change *change);
+
+struct datapath_result {
+	size_t conflicts; /* frontends left out, since another service has them */
+	struct sw_frontend_key conflict;
+};
+
+/*
+ * Makes the kernel serve a Service ("namespace/name") as planned; ports that the plan lacks go, an
+ * empty plan removes the service. Calls `fn` for each backend that appeared or went. Returns 0;
+ * -ENOSPC if a map is full, -ENOMEM, or -errno of the kernel: then part of the service may be as
+ * before, and a later call repairs it.
+ */
+int datapath_apply(struct datapath *datapath, const char *service, const struct plan *plan,
+		   uint64_t now, datapath_change_fn *fn, void *arg, struct datapath_result *ret);
+
+/*
+ * Removes the service ports that were taken over and not applied since: to be called when the
+ * source has delivered everything. Returns how many, or -errno.
+ */
+int datapath_sweep(struct datapath *datapath, uint64_t now);
+
+/* One store; takes effect with the next connection. */
+void datapath_set_health(struct datapath *datapath, uint32_t backend, enum sw_health health,
+			 uint64_t now);
+enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend);
+
+/* Says that the daemon is alive, and frees what has waited long enough. Once a second. */
+void datapath_heartbeat(struct datapath *datapath, uint64_t now);
+
+/* Connections sent to a backend so far. */
+uint64_t datapath_connects(const struct datapath *datapath, uint32_t backend);
+
+/* The counters of a service port, as BPF keeps them. Borrowed. */
+const struct sw_service *datapath_service(const struct datapath *datapath, uint32_t service);
+
+const struct dp_table *datapath_table(const struct datapath *datapath);

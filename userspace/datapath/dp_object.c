@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Order of pinning: sw_config is the last map, and links follow it. So a directory without
+ * sw_config holds nothing that serves, and its leftovers can be replaced.
+ */
+#include "datapath/dp_object.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "datapath/dp_maps.h"
+#include "datapath/dp_pin_dir.h"
+#include "swerve_abi.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* The one include of the generated skeleton; clang-tidy sees leaks in it. */
+#include "sock_lb.skel.h" // NOLINT
+
+struct hook {
+	const char *program;
+	const char *pin;
+};
+
+static const struct hook hooks[] = {
+	{"sock_connect4", "sw_link_connect4"},
+	{"sock_connect6", "sw_link_connect6"},
+	{"sock_getpeername4", "sw_link_peer4"},
+	{"sock_getpeername6", "sw_link_peer6"},
+};
+
+static void destroy_skeleton(struct sock_lb_bpf **skel)
+{
+	sock_lb_bpf__destroy(*skel);
+}
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[1024];
+	int len;
+
+	if (level == LIBBPF_DEBUG || !log_enabled(LOG_DEBUG))
+		return 0;
+	len = vsnprintf(text, sizeof(text), format, args);
+	log_debug("libbpf: %.*s", (int)strcspn(text, "\n"), text);
+	return len;
+}
+
+static int open_cgroup(const char *path, int *ret_fd, struct dp_problem *problem)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+
+	if (fd < 0)
+		return dp_problem(problem, -errno,
+				  "can not open the cgroup \"%s\": %s. Name a directory of the "
+				  "cgroup2 file system with --cgroup.",
+				  path, strerror(errno));
+	if (fstatfs(fd, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
+		return dp_problem(problem, -EINVAL,
+				  "\"%s\" is not on a cgroup2 file system: mount one (mount -t "
+				  "cgroup2 cgroup2 /sys/fs/cgroup) or choose another --cgroup.",
+				  path);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* Finds out whether there are maps of ours: 1 if so, 0 if not. */
+static int check_pins(const char *pin_dir, struct dp_problem *problem)
+{
+	__u32 version;
+	int err = dp_maps_check(pin_dir, &version);
+
+	if (!err)
+		return 1;
+	if (err == -ENOENT)
+		return 0;
+	if (err == -EPROTO)
+		return dp_problem(problem, err,
+				  "the pin directory \"%s\" holds maps of ABI version %u, this "
+				  "swerved speaks %d: remove them with --cleanup (connections to "
+				  "ClusterIPs fail until the next start), or choose another "
+				  "--pin-dir.",
+				  pin_dir, version, SW_ABI_VERSION);
+	if (err == -EPERM || err == -EACCES)
+		return dp_problem(problem, err,
+				  "no permission to use BPF maps: run as root, or with CAP_BPF, "
+				  "CAP_NET_ADMIN and CAP_SYS_RESOURCE.");
+	return dp_problem(problem, err, "can not read the pinned maps in \"%s\": %s.", pin_dir,
+			  strerror(-err));
+}
+
+static int reuse_map(struct bpf_object *object, const char *pin_dir, enum dp_map map)
+{
+	struct bpf_map *bpf_map = bpf_object__find_map_by_name(object, dp_map_name(map));
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+	int err = dp_pin_path(pin_dir, dp_map_name(map), path, sizeof(path));
+
+	if (err)
+		return err;
+	fd = bpf_obj_get(path);
+	/* libbpf duplicates the descriptor. */
+	return fd < 0 ? fd : bpf_map__reuse_fd(bpf_map, fd);
+}
+
+static int reuse_maps(struct bpf_object *object, const char *pin_dir)
+{
+	int err = 0;
+
+	for (int map = 0; !err && map < DP_MAP_COUNT; map++)
+		err = reuse_map(object, pin_dir, map);
+	return err;
+}
+
+static int pin_map(struct bpf_object *object, const char *pin_dir, enum dp_map map)
+{
+	struct bpf_map *bpf_map = bpf_object__find_map_by_name(object, dp_map_name(map));
+	char path[PATH_MAX];
+	int err = dp_pin_path(pin_dir, dp_map_name(map), path, sizeof(path));
+
+	if (err)
+		return err;
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	return bpf_obj_pin(bpf_map__fd(bpf_map), path);
+}
+
+static int pin_maps(struct bpf_object *object, const char *pin_dir, int config_fd)
+{
+	struct sw_config config = {.abi_version = SW_ABI_VERSION};
+	__u32 zero = 0;
+	int err = bpf_map_update_elem(config_fd, &zero, &config, BPF_ANY);
+
+	for (int map = 0; !err && map < DP_MAP_COUNT; map++)
+		err = pin_map(object, pin_dir, map);
+	return err;
+}
+
+static bool have_set_retval(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, NULL) ==
+	       1;
+}
+
+static int load(const char *pin_dir, struct sock_lb_bpf **ret, struct dp_problem *problem)
+{
+	_cleanup_(destroy_skeleton) struct sock_lb_bpf *skel = NULL;
+	int pinned = check_pins(pin_dir, problem), err = 0;
+
+	if (pinned < 0)
+		return pinned;
+	skel = sock_lb_bpf__open();
+	if (!skel)
+		return dp_problem(problem, -errno, "can not open the BPF object: %s.",
+				  strerror(errno));
+	skel->rodata->load_config.have_set_retval = have_set_retval();
+	if (pinned)
+		err = reuse_maps(skel->obj, pin_dir);
+	if (!err)
+		err = sock_lb_bpf__load(skel);
+	if (err == -EPERM || err == -EACCES)
+		return dp_problem(problem, err,
+				  "no permission to load BPF programs: run as root, or with "
+				  "CAP_BPF, CAP_NET_ADMIN and CAP_SYS_RESOURCE.");
+	if (err)
+		return dp_problem(problem, err,
+				  "the kernel does not take the BPF programs (%s): Linux 5.10 or "
+				  "later with CONFIG_CGROUP_BPF is needed; --log-level debug "
+				  "shows its reasons.",
+				  strerror(-err));
+	if (!pinned)
+		err = pin_maps(skel->obj, pin_dir, bpf_map__fd(skel->maps.sw_config));
+	if (err)
+		return dp_problem(problem, err, "can not pin the maps in \"%s\": %s.", pin_dir,
+				  strerror(-err));
+	*ret = TAKE_PTR(skel);
+	return 0;
+}
+
+/* Whether the link is attached to this very cgroup. */
+static bool link_is_on(int link_fd, int cgroup_fd)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	struct stat cgroup;
+
+	if (bpf_obj_get_info_by_fd(link_fd, &info, &size) || fstat(cgroup_fd, &cgroup))
+		return false;
+	return info.type == BPF_LINK_TYPE_CGROUP && info.cgroup.cgroup_id == cgroup.st_ino;
+}
+
+/*
+ * A pinned link that does not fit is replaced: its cgroup was removed (then it is dead) or it is
+ * on another cgroup than is asked for now. The new one is attached first.
+ */
+static int attach(const struct bpf_program *program, const char *path, int cgroup_fd)
+{
+	_cleanup_close_ int pinned = bpf_obj_get(path), created = -1;
+
+	if (pinned >= 0 && link_is_on(pinned, cgroup_fd))
+		return bpf_link_update(pinned, bpf_program__fd(program), NULL);
+	created = bpf_link_create(bpf_program__fd(program), cgroup_fd,
+				  bpf_program__expected_attach_type(program), NULL);
+	if (created < 0)
+		return created;
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	return bpf_obj_pin(created, path);
+}
+
+static int attach_all(const struct sock_lb_bpf *skel, const struct dp_install *install,
+		      int cgroup_fd, struct dp_problem *problem)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		struct bpf_program *program =
+			bpf_object__find_program_by_name(skel->obj, hooks[i].program);
+		int err = dp_pin_path(install->pin_dir, hooks[i].pin, path, sizeof(path));
+
+		if (!err)
+			err = attach(program, path, cgroup_fd);
+		if (err)
+			return dp_problem(problem, err,
+					  "can not attach the BPF program %s to the cgroup \"%s\": "
+					  "%s.",
+					  hooks[i].program, install->cgroup, strerror(-err));
+	}
+	return 0;
+}
+
+int dp_object_install(const struct dp_install *install, struct dp_problem *problem)
+{
+	_cleanup_(destroy_skeleton) struct sock_lb_bpf *skel = NULL;
+	_cleanup_close_ int cgroup_fd = -1;
+	int err;
+
+	libbpf_set_print(print_libbpf);
+	err = open_cgroup(install->cgroup, &cgroup_fd, problem);
+	if (!err)
+		err = load(install->pin_dir, &skel, problem);
+	return err ? err : attach_all(skel, install, cgroup_fd, problem);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each target has one timer, which is armed exactly when no probe is under way; so probes of one
+ * target never overlap. Timers only start probes, the end of a probe only arms the timer: a probe
+ * that is due at once starts in the next round, not from inside a callback.
+ *
+ * The caller is told of a change last, as it may remove the target, or all of them, in that call.
+ */
+#include "health/health.h"
+
+#include "base/cleanup.h"
+#include "base/container_of.h"
+#include "base/hashmap.h"
+#include "health/health_schedule.h"
+#include "health/probe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct health {
+	struct loop *loop;
+	struct http_client *client;
+	health_change_fn *fn;
+	void *arg;
+	struct hashmap *targets; /* by id; owns the values */
+	uint64_t random;         /* state of random_next() */
+	struct health_totals totals;
+};
+
+struct target {
+	struct health *health;
+	struct health_target what;
+	struct probe_spec spec;
+	struct health_fsm fsm;
+	struct health_view view; /* all but state and verdict, which are in fsm */
+	struct loop_timer timer;
+	struct probe probe;
+	uint64_t started;  /* when the last probe began */
+	unsigned int slow; /* NEXT_SLOW in a row */
+};
+
+/* SplitMix64 (Steele, Lea, Flood 2014). Good enough to spread probes, nothing else depends on it. */
+static uint64_t random_next(struct health *health)
+{
+	uint64_t z = health->random += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+static bool target_is_probed(const struct target *target)
+{
+	return target->spec.kind != PROBE_NONE &&
+	       (target->what.proto == IPPROTO_TCP || target->spec.port);
+}
+
+/* The target may be gone when this returns. */
+static void target_report(struct target *target, enum health_state from, const char *detail)
+{
+	struct health *health = target->health;
+	const struct health_change change = {
+		.id = target->what.id,
+		.from = from,
+		.to = target->fsm.state,
+		.verdict = target->fsm.last,
+		.detail = detail,
+	};
+
+	health->fn(health->arg, &change);
+}
+
+/* Without probes there is no way back, so what was known may not count any more. */
+static void target_forget(struct target *target, const char *why)
+{
+	enum health_state from = target->fsm.state;
+
+	target->slow = 0;
+	if (from == HEALTH_UNKNOWN)
+		return;
+	health_fsm_init(&target->fsm, HEALTH_UNKNOWN);
+	target->view.since = loop_now(target->health->loop);
+	target_report(target, from, why);
+}
+
+static void target_count(struct target *target, const struct probe_result *result, bool counts,
+			 enum health_verdict verdict)
+{
+	struct health_totals *totals = &target->health->totals;
+	struct health_view *view = &target->view;
+
+	totals->probes++;
+	totals->failures += counts && verdict != VERDICT_OK;
+	totals->discarded += !counts;
+	view->last_probe = loop_now(target->health->loop);
+	view->latency = view->last_probe - target->started;
+	view->probes++;
+	view->failures += counts && verdict != VERDICT_OK;
+	view->discarded += !counts;
+	snprintf(view->detail, sizeof(view->detail), "%s", result->detail);
+}
+
+/* Returns 0, or -ENOMEM of the loop. */
+static int target_schedule(struct target *target, enum health_next next)
+{
+	struct health *health = target->health;
+	uint64_t due = health_schedule_next(&target->spec, next, target->slow, target->started,
+					    loop_now(health->loop), random_next(health));
+
+	target->slow = next == NEXT_SLOW ? target->slow + 1 : 0;
+	return loop_timer_arm(health->loop, &target->timer, due);
+}
+
+static bool is_news(const struct health_fsm *before, const struct health_fsm *after, bool first)
+{
+	if (before->state != after->state)
+		return true;
+	return after->state == HEALTH_DOWN &&
+	       (first || (before->last == VERDICT_REFUSED) != (after->last == VERDICT_REFUSED));
+}
+
+/* Feeds the state machine. The target may be gone when this returns. */
+static void target_step(struct target *target, enum health_verdict verdict, const char *detail)
+{
+	const struct health_limits limits = {.rise = target->spec.rise, .fall = target->spec.fall};
+	const struct health_fsm before = target->fsm;
+	bool first = target->view.probes == target->view.discarded + 1;
+	enum health_next next = health_fsm_step(&target->fsm, &limits, verdict);
+
+	if (before.state != target->fsm.state)
+		target->view.since = loop_now(target->health->loop);
+	if (target_schedule(target, next) < 0)
+		target_forget(target, "out of memory, not probed");
+	else if (is_news(&before, &target->fsm, first))
+		target_report(target, before.state, detail);
+}
+
+/* The target may be gone when this returns. */
+static void target_finish(struct target *target, const struct probe_result *result)
+{
+	uint64_t now = loop_now(target->health->loop);
+	enum health_verdict verdict = VERDICT_OK;
+	bool counts = probe_judge(result, &verdict);
+
+	if (result->error == -ETIMEDOUT &&
+	    health_schedule_late(&target->spec, target->started, now))
+		counts = false;
+	target_count(target, result, counts, verdict);
+	if (counts)
+		target_step(target, verdict, result->detail);
+	else if (target_schedule(target, NEXT_INTERVAL) < 0)
+		target_forget(target, "out of memory, not probed");
+}
+
+static void target_on_done(struct probe *probe, const struct probe_result *result)
+{
+	target_finish(container_of(probe, struct target, probe), result);
+}
+
+static void target_on_timer(struct loop_timer *timer, uint64_t now)
+{
+	struct target *target = container_of(timer, struct target, timer);
+	struct probe_result result;
+	int r;
+
+	if (!target_is_probed(target)) {
+		target_forget(target, "not probed");
+		return;
+	}
+	target->started = now;
+	r = probe_start(&target->probe, &target->spec, &target->what.addr,
+			target->spec.port ? target->spec.port : target->what.port);
+	if (!r)
+		return;
+	result = probe_failed(r, target->spec.timeout);
+	target_finish(target, &result);
+}
+
+/* Begins with the schedule. Returns 0, or -ENOMEM of the loop. */
+static int target_begin(struct target *target)
+{
+	struct health *health = target->health;
+	enum health_state state = target->fsm.state;
+	uint64_t now = loop_now(health->loop);
+	uint64_t due = now;
+
+	if (!target_is_probed(target) && state == HEALTH_UNKNOWN)
+		return 0;
+	if (target_is_probed(target) && (state == HEALTH_UNKNOWN || state == HEALTH_UP))
+		due = health_schedule_first(&target->spec, now, random_next(health));
+	return loop_timer_arm(health->loop, &target->timer, due);
+}
+
+static void target_free(struct target *target)
+{
+	loop_timer_cancel(&target->timer);
+	probe_stop(&target->probe);
+	free(target);
+}
+
+static void cleanup_target(struct target **target)
+{
+	if (*target)
+		target_free(*target);
+}
+
+static struct target *target_find(const struct health *health, uint32_t id)
+{
+	return hashmap_get(health->targets, &id, sizeof(id));
+}
+
+static uint64_t random_seed(const struct loop *loop)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed))
+		return seed;
+	return loop_now(loop);
+}
+
+int health_new(struct loop *loop, struct http_client *client, health_change_fn *fn, void *arg,
+	       struct health **ret)
+{
+	_cleanup_free_ struct health *health = calloc(1, sizeof(*health));
+
+	if (!health || hashmap_new(&health->targets) < 0)
+		return -ENOMEM;
+	health->loop = loop;
+	health->client = client;
+	health->fn = fn;
+	health->arg = arg;
+	health->random = random_seed(loop);
+	*ret = TAKE_PTR(health);
+	return 0;
+}
+
+void health_free(struct health *health)
+{
+	if (!health)
+		return;
+	hashmap_foreach(health->targets, iter)
+		target_free(iter.value);
+	hashmap_free(health->targets);
+	free(health);
+}
+
+int health_add(struct health *health, const struct health_target *what,
+	       const struct probe_spec *spec)
+{
+	_cleanup_(cleanup_target) struct target *target = NULL;
+	int r;
+
+	if (target_find(health, what->id))
+		return -EEXIST;
+	target = calloc(1, sizeof(*target));
+	if (!target)
+		return -ENOMEM;
+	target->health = health;
+	target->what = *what;
+	target->spec = *spec;
+	target->view.since = loop_now(health->loop);
+	target->timer.fn = target_on_timer;
+	target->probe.loop = health->loop;
+	target->probe.client = health->client;
+	target->probe.done = target_on_done;
+	health_fsm_init(&target->fsm, what->initial);
+	r = target_begin(target);
+	if (r < 0)
+		return r;
+	r = hashmap_put(health->targets, &what->id, sizeof(what->id), target);
+	if (r < 0)
+		return r;
+	TAKE_PTR(target);
+	return 0;
+}
+
+static bool spec_equal(const struct probe_spec *a, const struct probe_spec *b)
+{
+	return a->kind == b->kind && !strcmp(a->path, b->path) && a->port == b->port &&
+	       a->rise == b->rise && a->fall == b->fall && a->interval == b->interval &&
+	       a->timeout == b->timeout;
+}
+
+int health_set_spec(struct health *health, uint32_t id, const struct probe_spec *spec)
+{
+	struct target *target = target_find(health, id);
+
+	if (!target)
+		return -ENOENT;
+	if (spec_equal(&target->spec, spec))
+		return 0;
+	probe_stop(&target->probe);
+	loop_timer_cancel(&target->timer);
+	target->spec = *spec;
+	target->slow = 0;
+	return target_begin(target);
+}
+
+void health_remove(struct health *health, uint32_t id)
+{
+	struct target *target = hashmap_remove(health->targets, &id, sizeof(id));
+
+	if (target)
+		target_free(target);
+}
+
+struct health_totals health_totals(const struct health *health)
+{
+	return health->totals;
+}
+
+int health_get(const struct health *health, uint32_t id, struct health_view *ret)
+{
+	const struct target *target = target_find(health, id);
+
+	if (!target)
+		return -ENOENT;
+	*ret = target->view;
+	ret->state = target->fsm.state;
+	ret->verdict = target->fsm.last;
+	return 0;
+}

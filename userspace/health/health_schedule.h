@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When a backend is probed next. Pure: times are nanoseconds of one clock, chance is an argument. */
+#pragma once
+
+#include "health/health_fsm.h"
+#include "model/probe_spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The first probe: anywhere in [now, now + interval), so that a restart does not bunch probes. */
+uint64_t health_schedule_first(const struct probe_spec *spec, uint64_t now, uint64_t random);
+
+/*
+ * The probe after one that began at `started`. `slow` counts the NEXT_SLOW in a row before this
+ * one. Intervals run from start to start and have a jitter of 10 % either way; never before `now`:
+ * a probe that took longer than the interval is followed by the next one, there is no catching up.
+ */
+uint64_t health_schedule_next(const struct probe_spec *spec, enum health_next next,
+			      unsigned int slow, uint64_t started, uint64_t now, uint64_t random);
+
+/* Whether a time-out noticed at `now` says more about this process than about the backend. */
+bool health_schedule_late(const struct probe_spec *spec, uint64_t started, uint64_t now);

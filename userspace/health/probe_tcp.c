@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A TCP probe succeeds when the connection is established. No byte is sent. */
+#include "base/cleanup.h"
+#include "base/container_of.h"
+#include "health/probe.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static struct probe *probe_of_io(struct loop_io *io)
+{
+	return container_of(io, struct probe, io);
+}
+
+static struct probe *probe_of_timer(struct loop_timer *timer)
+{
+	return container_of(timer, struct probe, timer);
+}
+
+/*
+ * To a port of this machine that nobody listens on, the kernel may choose that very port as the
+ * source, and the socket gets connected to itself.
+ */
+static bool is_connected_to_itself(int fd)
+{
+	struct sockaddr_storage local = {}, peer = {};
+	socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
+
+	return !getsockname(fd, (struct sockaddr *)&local, &local_len) &&
+	       !getpeername(fd, (struct sockaddr *)&peer, &peer_len) && local_len == peer_len &&
+	       !memcmp(&local, &peer, local_len);
+}
+
+static int connect_error(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return -errno;
+	if (!error && is_connected_to_itself(fd))
+		return -ECONNREFUSED;
+	return -error;
+}
+
+static void tcp_finish(struct probe *probe, int error)
+{
+	struct probe_result result = {.detail = "connected"};
+
+	if (error)
+		result = probe_failed(error, probe->timeout);
+	probe_end(probe, &result);
+}
+
+static void tcp_on_io(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	tcp_finish(probe_of_io(io), connect_error(io->fd));
+}
+
+static void tcp_on_timer(struct loop_timer *timer, uint64_t now)
+{
+	(void)now;
+	tcp_finish(probe_of_timer(timer), -ETIMEDOUT);
+}
+
+/*
+ * Closing by RST leaves neither TIME_WAIT here nor an entry of two minutes in the connection
+ * tracking table: both would fill up at many probes a second.
+ */
+static int open_socket(int family)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	_cleanup_close_ int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int tcp_start(struct probe *probe, const struct probe_spec *spec, const struct addr *addr,
+		     uint16_t port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = addr_to_sockaddr(addr, port, &sa);
+	_cleanup_close_ int fd = open_socket(sa.ss_family);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS)
+		return -errno;
+	probe->timer.fn = tcp_on_timer;
+	r = loop_timer_arm(probe->loop, &probe->timer, loop_now(probe->loop) + spec->timeout);
+	if (r < 0)
+		return r;
+	probe->io.fn = tcp_on_io;
+	probe->io.fd = fd;
+	r = loop_io_add(probe->loop, &probe->io, EPOLLOUT);
+	if (r < 0) {
+		loop_timer_cancel(&probe->timer);
+		return r;
+	}
+	TAKE_FD(fd);
+	return 0;
+}
+
+static void tcp_stop(struct probe *probe)
+{
+	loop_timer_cancel(&probe->timer);
+	loop_io_del(&probe->io);
+	close(probe->io.fd);
+}
+
+const struct probe_ops probe_tcp_ops = {.start = tcp_start, .stop = tcp_stop};
