@@ -4,8 +4,11 @@
  * also runs in test programs and, compiled natively, under sanitizers.
  *
  * A connection never fails while an endpoint exists that might work: what is not usable is ranked,
- * not excluded. A slot or backend may be freed and given to another service between two loads
- * here; such a backend is recognised by its `service` and counts as absent.
+ * not excluded. With more than CHOOSE_SCAN slots the best tier is found only because userspace
+ * keeps usable backends in front (sw_frontend.usable), which it does within milliseconds.
+ *
+ * A slot or backend may be freed and given to another service between two loads here; such a
+ * backend is recognised by its `service` and counts as absent.
  */
 #pragma once
 
@@ -15,10 +18,8 @@
 #include <stdbool.h>
 
 enum {
-	CHOOSE_TRIES = 4,   /* random draws among the slots that should be usable */
-	CHOOSE_SCAN = 64,   /* then so many slots in a row, for the best of them */
-	CHOOSE_LOOKUPS = 2, /* of the frontend, if what it points to has just been given away */
-
+	CHOOSE_TRIES = 4,           /* random draws among the slots that should be usable */
+	CHOOSE_SCAN = 16,           /* then so many slots in a row, for the best of them */
 	LAST_USED_STEP = 100000000, /* ns: write sw_service.last_used no more often than that */
 };
 
@@ -44,15 +45,47 @@ struct choice {
 	__u32 backend; /* index into sw_backends */
 	__u32 service; /* index into sw_services */
 	__u16 port;    /* host order */
-	__u16 rank;    /* enum rank */
-	__u32 pad;
+	__u16 pad;
+	__u32 rank; /* enum rank */
 };
 
 /* What holds for all backends during one choice. */
 struct moment {
 	__u64 now;
-	bool trust_health; /* the daemon is alive */
+	__u64 distrust; /* 1: the daemon is dead or hung, its verdicts count for nothing; else 0 */
 };
+
+/*
+ * The policy, as tables and not as branches: what the verifier reads from a table it does not
+ * know, so it need not follow every combination of ranks through every round of the scan.
+ */
+const volatile __u8 health_rank[2][8] = {
+	/* the daemon is alive */
+	{[SW_HEALTH_FREE] = RANK_ABSENT,
+	 [SW_HEALTH_UNKNOWN] = RANK_USABLE,
+	 [SW_HEALTH_UP] = RANK_USABLE,
+	 [SW_HEALTH_SUSPECT] = RANK_SUSPECT,
+	 [SW_HEALTH_DOWN] = RANK_DOWN,
+	 [SW_HEALTH_REFUSED] = RANK_REFUSED,
+	 [SW_HEALTH_REFUSED + 1] = RANK_ABSENT,
+	 [SW_HEALTH_REFUSED + 2] = RANK_ABSENT},
+	/* it is not: what it said last may be long outdated */
+	{[SW_HEALTH_FREE] = RANK_ABSENT,
+	 [SW_HEALTH_REFUSED + 1] = RANK_ABSENT,
+	 [SW_HEALTH_REFUSED + 2] = RANK_ABSENT},
+};
+const volatile __u8 least_rank[4] = {
+	[0] = RANK_USABLE,
+	[1] = RANK_EJECTED,
+	[2] = RANK_TERMINATING,
+	[1 | 2] = RANK_TERMINATING,
+};
+
+/* 1 if a < b, else 0, without a branch; the difference must be below 2^63. */
+static __always_inline __u64 is_less(__u64 a, __u64 b)
+{
+	return (a - b) >> 63;
+}
 
 static __always_inline struct moment moment_now(void)
 {
@@ -62,37 +95,24 @@ static __always_inline struct moment moment_now(void)
 
 	config = bpf_map_lookup_elem(&sw_config, &zero);
 	if (config)
-		moment.trust_health = moment.now < config->heartbeat + SW_HEARTBEAT_TIMEOUT;
+		moment.distrust = is_less(config->heartbeat + SW_HEARTBEAT_TIMEOUT, moment.now + 1);
 	return moment;
 }
 
-static __always_inline __u32 health_rank(__u32 health)
+static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32 position,
+				       const struct sw_backend *backend,
+				       const struct moment *moment)
 {
-	switch (health) {
-	case SW_HEALTH_UNKNOWN:
-	case SW_HEALTH_UP:
-		return RANK_USABLE;
-	case SW_HEALTH_SUSPECT:
-		return RANK_SUSPECT;
-	case SW_HEALTH_DOWN:
-		return RANK_DOWN;
-	case SW_HEALTH_REFUSED:
-		return RANK_REFUSED;
-	default:
-		return RANK_ABSENT;
-	}
-}
+	__u64 ejected = is_less(moment->now, backend->ejected_until);
+	__u64 terminating = 1 - is_less(position, frontend->ready);
+	__u64 column = ejected | terminating << 1;
+	__u32 rank, least;
 
-static __always_inline __u32 backend_rank(const struct sw_backend *backend,
-					  const struct moment *moment)
-{
-	__u32 rank = health_rank(backend->health);
-
-	if (!moment->trust_health && rank != RANK_ABSENT)
-		rank = RANK_USABLE;
-	if (backend->ejected_until > moment->now && rank < RANK_EJECTED)
-		rank = RANK_EJECTED;
-	return rank;
+	/* Without it clang drops the mask, since it knows the range; older verifiers do not. */
+	barrier_var(column);
+	least = least_rank[column & 3];
+	rank = health_rank[moment->distrust & 1][backend->health & 7];
+	return rank > least ? rank : least;
 }
 
 /* Looks at one slot of a frontend and keeps its backend if it is better than *best. */
@@ -115,9 +135,7 @@ static __noinline int consider_slot(const struct sw_frontend *frontend, __u32 po
 	backend = bpf_map_lookup_elem(&sw_backends, &index);
 	if (!backend || backend->service != frontend->service)
 		return 0;
-	rank = backend_rank(backend, moment);
-	if (position >= frontend->ready && rank < RANK_TERMINATING)
-		rank = RANK_TERMINATING;
+	rank = slot_rank(frontend, position, backend, moment);
 	if (rank >= best->rank)
 		return 0;
 	best->rank = rank;
@@ -139,7 +157,7 @@ static __always_inline void draw(const struct sw_frontend *frontend, const struc
 {
 	__u32 n = frontend->ready;
 
-	if (moment->trust_health && frontend->usable)
+	if (!moment->distrust && frontend->usable)
 		n = frontend->usable;
 	if (!n)
 		return;
@@ -150,11 +168,14 @@ static __always_inline void draw(const struct sw_frontend *frontend, const struc
 static __always_inline void scan(const struct sw_frontend *frontend, const struct moment *moment,
 				 struct choice *best)
 {
-	__u32 n = frontend->ready + frontend->terminating, position = random_below(n);
+	__u32 n = frontend->ready + frontend->terminating, start = random_below(n);
 
 	for (__u32 i = 0; i < CHOOSE_SCAN && i < n && best->rank != RANK_USABLE; i++) {
+		__u32 position = start + i;
+
+		if (position >= n)
+			position -= n;
 		consider_slot(frontend, position, moment, best);
-		position = position + 1 < n ? position + 1 : 0;
 	}
 }
 
@@ -178,6 +199,14 @@ static __always_inline void account(const struct moment *moment, const struct ch
 		__sync_fetch_and_add(&load->connects, 1);
 }
 
+/* Copies the frontend, unless its element was given to another one meanwhile. */
+static __always_inline bool read_frontend(const struct sw_frontend_key *key,
+					  const struct sw_frontend *found, struct sw_frontend *ret)
+{
+	*ret = *found;
+	return ret->check == sw_frontend_check(key);
+}
+
 /* Returns enum choice_verdict; *ret is meaningful for CHOICE_BACKEND. */
 static __noinline int choose_backend(const struct sw_frontend_key *key, struct choice *ret)
 {
@@ -189,18 +218,17 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, struct c
 	found = bpf_map_lookup_elem(&sw_frontends, key);
 	if (!found)
 		return CHOICE_NOT_OURS;
-	moment = moment_now();
-	for (int i = 0; i < CHOOSE_LOOKUPS && found; i++) {
-		frontend = *found;
-		ret->rank = RANK_ABSENT;
-		ret->service = frontend.service;
-		draw(&frontend, &moment, ret);
-		if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
-			scan(&frontend, &moment, ret);
-		if (ret->rank != RANK_ABSENT || !(frontend.ready + frontend.terminating))
-			break;
+	if (!read_frontend(key, found, &frontend)) {
 		found = bpf_map_lookup_elem(&sw_frontends, key);
+		if (!found || !read_frontend(key, found, &frontend))
+			return CHOICE_NOT_OURS;
 	}
+	moment = moment_now();
+	ret->rank = RANK_ABSENT;
+	ret->service = frontend.service;
+	draw(&frontend, &moment, ret);
+	if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
+		scan(&frontend, &moment, ret);
 	account(&moment, ret);
 	return ret->rank == RANK_ABSENT ? CHOICE_REFUSE : CHOICE_BACKEND;
 }

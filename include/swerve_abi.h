@@ -62,8 +62,25 @@ struct sw_frontend {
 	__u32 usable;      /* <= ready */
 	__u32 ready;       /* endpoints that Kubernetes calls ready */
 	__u32 terminating; /* endpoints that are serving and terminating */
+	__u32 check;       /* sw_frontend_check() of the key */
 };
-_Static_assert(sizeof(struct sw_frontend) == 20, "no hidden padding");
+_Static_assert(sizeof(struct sw_frontend) == 24, "no hidden padding");
+
+/*
+ * The kernel uses an element of a hash again as soon as it is replaced, even while a program still
+ * reads it. So the value says whose it is: a mixture of the key (FNV-1a over its words).
+ */
+static inline __u32 sw_frontend_check(const struct sw_frontend_key *key)
+{
+	const __u32 *words = (const __u32 *)key->addr.bytes;
+	__u32 check = 0x811c9dc5;
+
+	check = (check ^ words[0]) * 0x01000193;
+	check = (check ^ words[1]) * 0x01000193;
+	check = (check ^ words[2]) * 0x01000193;
+	check = (check ^ words[3]) * 0x01000193;
+	return (check ^ (key->port << 16 | key->proto << 8 | key->scope)) * 0x01000193;
+}
 
 /* Element of sw_services, one per service port. Elements with an empty name are free. */
 struct sw_service {

@@ -14,6 +14,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "datapath/datapath.h"
 #include "datapath/dp_maps.h"
 #include "datapath/dp_pin_dir.h"
@@ -428,10 +429,25 @@ static void test_other_abi_version_is_refused(void **state)
 	assert_non_null(strstr(problem.text, "--cleanup"));
 }
 
+/* Linux 5.10 detaches a link some time after its last reference went. */
+static bool soon_untranslated(void)
+{
+	for (int i = 0; i < 500; i++) {
+		int fd = dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80);
+
+		if (fd == -ENETUNREACH)
+			return true;
+		close(fd);
+		usleep(10000);
+	}
+	return false;
+}
+
 static void test_another_cgroup_gets_the_programs(void **state)
 {
 	struct world *world = *state;
 	struct datapath_config c = config();
+	uint64_t connects;
 	char other[600];
 
 	serve(world, 0, "127.0.0.1", SOCK_STREAM);
@@ -442,14 +458,15 @@ static void test_another_cgroup_gets_the_programs(void **state)
 	c.cgroup = other;
 	if (datapath_open(&c, &world->datapath, &problem))
 		fail_msg("%s", problem.text);
-	/* This process is not in the other cgroup: its connections are not translated. */
-	assert_int_equal(dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80), -ENETUNREACH);
+	/* This process is not in the other cgroup: its connections are not translated any more. */
+	assert_true(soon_untranslated());
 	/* The cgroup goes, and with it the attachment: the next start makes a new one. */
 	datapath_close(world->datapath);
 	assert_return_code(rmdir(other), errno);
 	world->datapath = open_datapath();
+	connects = datapath_connects(world->datapath, world->backends[0]);
 	close(dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80));
-	assert_int_equal(datapath_connects(world->datapath, world->backends[0]), 1);
+	assert_int_not_equal(datapath_connects(world->datapath, world->backends[0]), connects);
 }
 
 static void test_cgroup_and_pin_directory_are_checked(void **state)
@@ -506,6 +523,7 @@ int main(void)
 		printf("skip: %s\n", missing);
 		return 77;
 	}
+	log_set_level(getenv("SWERVE_TEST_DEBUG") ? LOG_DEBUG : LOG_ERROR);
 	have_set_retval = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 						  BPF_FUNC_set_retval, NULL) == 1;
 	print_message("bpf_set_retval: %s\n", have_set_retval ? "yes" : "no");

@@ -90,7 +90,8 @@ static int setup(void **state)
 	seed = 1;
 	config = (struct sw_config){.abi_version = SW_ABI_VERSION, .heartbeat = now};
 	frontend_exists = true;
-	frontend = (struct sw_frontend){.service = SERVICE, .slot_base = BASE};
+	frontend = (struct sw_frontend){
+		.service = SERVICE, .slot_base = BASE, .check = sw_frontend_check(&frontend_key)};
 	return 0;
 }
 
@@ -251,6 +252,14 @@ static void test_element_given_to_another_service_is_absent(void **state)
 	choose(CHOICE_REFUSE);
 }
 
+static void test_element_of_another_frontend_is_not_ours(void **state)
+{
+	(void)state;
+	serve(2, 0);
+	frontend.check++;
+	choose(CHOICE_NOT_OURS);
+}
+
 /* The rank that the rules give, written down once more without cleverness. */
 static __u32 naive_rank(__u32 position)
 {
@@ -280,7 +289,7 @@ static void random_state(unsigned int round)
 
 	setup(NULL);
 	seed = round;
-	serve(fake_random() % 40, fake_random() % 24);
+	serve(fake_random() % 10, fake_random() % 7);
 	n = frontend.ready + frontend.terminating;
 	frontend.usable = frontend.ready ? fake_random() % (frontend.ready + 1) : 0;
 	for (__u32 i = 0; i < n; i++) {
@@ -328,6 +337,7 @@ int main(void)
 		cmocka_unit_test_setup(test_verdicts_of_a_dead_daemon_are_ignored, setup),
 		cmocka_unit_test_setup(test_no_endpoints_is_refused_and_counted, setup),
 		cmocka_unit_test_setup(test_element_given_to_another_service_is_absent, setup),
+		cmocka_unit_test_setup(test_element_of_another_frontend_is_not_ours, setup),
 		cmocka_unit_test_setup(test_random_states_against_a_naive_model, setup),
 	};
 

@@ -477,6 +477,8 @@ static void test_adoption_leaves_out_what_makes_no_sense(void **state)
 	struct dp_frontend_entry beyond = {
 		.value = {.service = 8, .slot_base = SW_MAX_SLOTS - 1, .ready = 2}};
 
+	beyond.value.check = sw_frontend_check(&beyond.key);
+
 	strcpy(world->kernel.services[8].name, "default/web:80/tcp");
 	assert_int_equal(vec_push(&entries, nameless), 0);
 	assert_int_equal(vec_push(&entries, beyond), 0);

@@ -19,7 +19,8 @@ static bool frontend_makes_sense(const struct adoption *adoption,
 	const struct sw_frontend *value = &entry->value;
 	const char *name;
 
-	if (!value->service || value->service >= SW_MAX_SERVICES)
+	if (!value->service || value->service >= SW_MAX_SERVICES ||
+	    value->check != sw_frontend_check(&entry->key))
 		return false;
 	name = adoption->services[value->service].name;
 	if (!name[0] || !memchr(name, 0, SW_SERVICE_NAME_SIZE))

@@ -209,8 +209,10 @@ static int draft_frontends(struct draft *draft, struct dp_changes *changes)
 		have = find_frontend(draft->port->frontends.items, draft->port->frontends.len,
 				     &frontend->key);
 		frontend->value = value;
+		frontend->value.check = sw_frontend_check(&frontend->key);
 		frontend->written =
-			have && have->written && !memcmp(&have->value, &value, sizeof(value));
+			have && have->written &&
+			!memcmp(&have->value, &frontend->value, sizeof(frontend->value));
 	}
 	return err;
 }

@@ -124,12 +124,16 @@ static size_t array_size(enum dp_map map)
 	return (size + page - 1) / page * page;
 }
 
+/*
+ * Opened for writing also to be read: the kernel maps BPF memory only as shared, and takes that
+ * from a mapping of a read-only descriptor (do_mmap(), bpf_map_mmap()). The pages are read-only.
+ */
 static int map_array(const char *pin_dir, enum dp_map map, bool writable, void *ret)
 {
 	int protection = PROT_READ | (writable ? PROT_WRITE : 0);
 	_cleanup_close_ int fd = -1;
 	void *memory;
-	int err = open_pinned(pin_dir, map, writable, &fd);
+	int err = open_pinned(pin_dir, map, true, &fd);
 
 	if (err)
 		return err;

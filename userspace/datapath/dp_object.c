@@ -43,16 +43,19 @@ static void destroy_skeleton(struct sock_lb_bpf **skel)
 	sock_lb_bpf__destroy(*skel);
 }
 
+/* The verifier's reasons have many lines, each of which becomes a line of ours. */
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char text[1024];
-	int len;
+	_cleanup_free_ char *text = NULL;
 
-	if (level == LIBBPF_DEBUG || !log_enabled(LOG_DEBUG))
+	if (level == LIBBPF_DEBUG || !log_enabled(LOG_DEBUG) || vasprintf(&text, format, args) < 0)
 		return 0;
-	len = vsnprintf(text, sizeof(text), format, args);
-	log_debug("libbpf: %.*s", (int)strcspn(text, "\n"), text);
-	return len;
+	for (char *line = text, *end; *line; line = end) {
+		end = line + strcspn(line, "\n");
+		log_debug("%.*s", (int)(end - line), line);
+		end += *end == '\n';
+	}
+	return 0;
 }
 
 static int open_cgroup(const char *path, int *ret_fd, struct dp_problem *problem)

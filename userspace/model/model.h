@@ -44,12 +44,16 @@ int model_new(const char *node_name, struct model **ret);
 void model_free(struct model *model);
 
 /*
- * Adds or replaces an object; takes what it holds, also on failure. Marks the services that it
- * concerns as changed. Returns 0 or -ENOMEM: then the model still holds the old object, or none.
+ * Adds or replaces an object; takes what it holds, also on failure, and leaves it empty. Marks the
+ * services that it concerns as changed. Returns 0, -ENOMEM, or -ENAMETOOLONG for a name of more
+ * than 253 bytes; on failure the model still holds the old object, or none.
  */
 int model_put(struct model *model, struct object *object);
 
-/* Removes an object, if it is there, and marks the services that it concerns as changed. */
+/*
+ * Removes an object, if it is there, and marks the services that it concerns as changed. Returns 1
+ * if it was there, else 0.
+ */
 int model_remove(struct model *model, enum object_kind kind, const char *namespace,
 		 const char *name);
 

@@ -27,10 +27,17 @@ struct plan_endpoint {
 	char *uid;     /* pod's uid, "" when unknown; owned */
 };
 
-/* What is wanted for one port of one Service. */
+/*
+ * What is wanted for one port of one Service in one address family: an IPv4 frontend never leads
+ * to an IPv6 endpoint, nor the other way round.
+ */
 struct plan_port {
-	char name[PLAN_NAME_SIZE]; /* "namespace/name:port/proto": the identity of the port */
-	uint8_t proto;             /* IPPROTO_TCP or IPPROTO_UDP */
+	/*
+	 * The identity of the port: "namespace/name:port/proto", and for the IPv6 side of a Service
+	 * with ClusterIPs of both families "namespace/name:port/proto/6".
+	 */
+	char name[PLAN_NAME_SIZE];
+	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
 	struct probe_spec probe;
 	VEC(struct plan_frontend) frontends;
 	/*
@@ -44,11 +51,13 @@ struct plan_port {
 
 struct plan {
 	VEC(struct plan_port) ports;
+	size_t skipped; /* ports of the Service that are not served: SCTP */
 };
 
 /*
- * Plans one service, as the model has it now; no ports if it is gone, headless, or of a protocol
- * that is not served. On success the caller owns *ret (plan_done()). Returns 0 or -ENOMEM.
+ * Plans one service, as the model has it now; no ports if it is gone or headless. On success the
+ * caller owns *ret (plan_done()). Returns 0, -ENOMEM, or -ENAMETOOLONG if the names of the service
+ * do not fit into plan_port.name; *ret is untouched on failure.
  */
 int plan_service(const struct model *model, const char *namespace, const char *name,
 		 struct plan *ret);

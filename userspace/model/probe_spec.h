@@ -27,7 +27,7 @@ const char *probe_kind_to_str(enum probe_kind kind);
 /*
  * Sets the field that an annotation stands for. `key` is the whole annotation key:
  *   swerve.dev/probe           tcp, http or none
- *   swerve.dev/probe-path      absolute path and query, at most 255 bytes, no spaces or controls
+ *   swerve.dev/probe-path      absolute path and query, at most 255 ASCII characters, no spaces
  *   swerve.dev/probe-port      1 to 65535
  *   swerve.dev/probe-interval  10ms to 1m      (Go durations)
  *   swerve.dev/probe-timeout   1ms to 1m

@@ -8,6 +8,7 @@
 #include "model/model.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* What is wrong with the input, as text that names object and field. */
 struct decode_problem {
@@ -15,11 +16,19 @@ struct decode_problem {
 	const char *namespace; /* borrowed for the call; NULL if unknown */
 	const char *name;      /* borrowed for the call; NULL if unknown */
 	const char *text;      /* "Service default/web: spec.ports[1].port: 70000 is not …" */
-	int fatal;             /* 1: the object is not delivered; 0: without the field concerned */
+	/*
+	 * 1: the object is not delivered. 0: it is, without the part concerned. An object of which
+	 * no port, no address or no endpoint is left that way is not delivered either.
+	 */
+	int fatal;
 };
 
 struct decode_events {
-	void (*object)(void *arg, struct object *object); /* takes what it holds */
+	/*
+	 * Takes what the object holds. Two objects with the same digest have the same JSON, up to
+	 * the order of members.
+	 */
+	void (*object)(void *arg, struct object *object, uint64_t digest);
 	void (*problem)(void *arg, const struct decode_problem *problem);
 	void *arg;
 };
@@ -27,7 +36,13 @@ struct decode_events {
 /*
  * Decodes one JSON value: a Service, EndpointSlice, Endpoints, Node, or a List of them (kind List,
  * ServiceList, …; the items of a typed list need no kind). An object of another kind is a problem
- * that is not fatal for the rest. Reports every object and every problem.
+ * that is not fatal for the rest. Reports every object and every problem, in the order of the
+ * input; of an object that is there twice, both.
+ *
+ * Not delivered, and no problem, is what kube-proxy does not serve either: Services, slices and
+ * Endpoints with the label service.kubernetes.io/headless, Services with the label
+ * service.kubernetes.io/service-proxy-name, slices of address type FQDN.
+ *
  * Returns 0, also with problems; -EINVAL if the text is no JSON or no object of Kubernetes (after
  * a problem was reported); -ENOMEM.
  */

@@ -5,9 +5,13 @@
  * they change, also when a file is replaced by rename or a ConfigMap's ..data link is switched.
  *
  * Errors are logged with file, object and field. What is broken keeps its last good state: an
- * object that does not decode, a file that does not parse, a file that vanished without its
- * directory being readable any more. An object that is no longer in a readable file is removed; a
- * single file that vanishes keeps its objects until it is back.
+ * object that does not decode, a file that does not parse or can not be read, a directory that
+ * vanished. An object that is no longer in a readable file is removed, and so are those of a file
+ * that is gone from a directory; a single file that vanishes keeps its objects until it is back.
+ * Of an object that is in two files, the file whose name sorts first counts.
+ *
+ * A change is seen when the file is closed, renamed or linked, not while it is being written.
+ * Through a symbolic link to another directory it is seen when the link is replaced.
  */
 #pragma once
 
@@ -19,7 +23,8 @@ struct loop;
 /*
  * Watches path and reads it once, before it returns: events are delivered from inside the call,
  * later ones from the loop, within 100 ms of a change. Borrows loop, copies *events. Returns 0,
- * or -errno if path does not exist or can not be watched; a broken file is not an error.
+ * or -errno if path does not exist or can not be watched, -EINVAL if it is neither a file nor a
+ * directory; a broken file is not an error.
  */
 int file_source_new(struct loop *loop, const char *path, const struct source_events *events,
 		    struct file_source **ret);

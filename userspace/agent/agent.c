@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Nothing here decides anything: model, plan, health and datapath do. The agent moves values
+ * between them, one slice of work at a time, so that probing is never held up.
+ *
+ * A service is planned when the source changed it, when the usability of one of its backends
+ * changed (the order of its slots follows), and again when applying it did not fully succeed.
+ */
+#include "agent/agent.h"
+
+#include "agent/backend_index.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/container_of.h"
+#include "base/duration.h"
+#include "base/hashmap.h"
+#include "base/log.h"
+#include "datapath/datapath.h"
+#include "health/health.h"
+#include "health/kernel_health.h"
+#include "loop/loop.h"
+#include "model/model.h"
+#include "model/plan.h"
+#include "net/http_client.h"
+#include "source/file.h"
+#include "status/status.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How long one slice of planning may hold the loop up. */
+#define SLICE              (2 * NSEC_PER_MSEC)
+#define HEARTBEAT_INTERVAL NSEC_PER_SEC
+
+struct agent {
+	struct loop *loop;
+	struct model *model;
+	struct datapath *datapath;
+	struct http_client *client;
+	struct health *health;
+	struct file_source *source;
+	struct status_context status_context;
+	struct status *status;
+	struct backend_index *backends;
+	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
+	struct hashmap *retries; /* the same, but not before the next heartbeat */
+	struct loop_timer work;
+	struct loop_timer heartbeat;
+	uint64_t last_sync; /* when the source last delivered a consistent state */
+	bool synced;        /* it has delivered everything once */
+	bool swept;
+};
+
+/* What the daemon before this one knew. */
+static enum health_state initial_state(enum sw_health health)
+{
+	switch (health) {
+	case SW_HEALTH_UP:
+		return HEALTH_UP;
+	case SW_HEALTH_SUSPECT:
+		return HEALTH_SUSPECT;
+	case SW_HEALTH_DOWN:
+	case SW_HEALTH_REFUSED:
+		return HEALTH_DOWN;
+	case SW_HEALTH_FREE:
+	case SW_HEALTH_UNKNOWN:
+		break;
+	}
+	return HEALTH_UNKNOWN;
+}
+
+static bool is_usable(enum sw_health health)
+{
+	return health == SW_HEALTH_UNKNOWN || health == SW_HEALTH_UP;
+}
+
+static void schedule_work(struct agent *agent)
+{
+	if (loop_timer_arm(agent->loop, &agent->work, loop_now(agent->loop)))
+		log_error("out of memory: changes wait for the next heartbeat");
+}
+
+/* Remembers that a service is to be planned: `name` begins with "namespace/name". */
+static void plan_again(struct agent *agent, struct hashmap *set, const char *name)
+{
+	if (hashmap_put(set, name, dp_port_service_len(name), agent))
+		log_error("out of memory: service \"%s\" is not planned again", name);
+}
+
+static void log_change(const struct backend_info *info, const struct health_change *change,
+		       enum sw_health health)
+{
+	char where[ADDR_PORT_STR_SIZE];
+	enum log_level level = LOG_DEBUG;
+
+	addr_port_to_str(&info->addr, info->port, where);
+	if (change->from != change->to &&
+	    (change->to == HEALTH_DOWN || (change->from == HEALTH_RECOVERING)))
+		level = is_usable(health) ? LOG_INFO : LOG_WARN;
+	if (change->from == HEALTH_RECOVERING && change->to == HEALTH_DOWN)
+		level = LOG_DEBUG;
+	log_line(level, "backend %s (%s) of \"%s\" is %s, was %s: %s", where,
+		 *info->target ? info->target : "no pod named", info->service,
+		 health_state_to_str(change->to), health_state_to_str(change->from),
+		 change->detail);
+}
+
+static void on_health_change(void *arg, const struct health_change *change)
+{
+	struct agent *agent = arg;
+	enum sw_health before = datapath_health(agent->datapath, change->id);
+	enum sw_health after = kernel_health(change->to, change->verdict);
+	const struct backend_info *info;
+
+	if (after != before)
+		datapath_set_health(agent->datapath, change->id, after, loop_now(agent->loop));
+	info = backend_index_get(agent->backends, change->id);
+	if (!info)
+		return;
+	log_change(info, change, after);
+	if (is_usable(before) != is_usable(after)) {
+		plan_again(agent, agent->again, info->service);
+		schedule_work(agent);
+	}
+}
+
+static void add_backend(struct agent *agent, const struct plan_port *port,
+			const struct dp_backend_change *change)
+{
+	const struct plan_endpoint *endpoint = &port->endpoints.items[change->endpoint];
+	struct health_target target = {
+		.id = change->index,
+		.addr = endpoint->addr,
+		.port = endpoint->port,
+		.proto = port->proto,
+		.initial = initial_state(datapath_health(agent->datapath, change->index)),
+	};
+	int err = backend_index_put(agent->backends, change->index, port, endpoint);
+
+	if (!err)
+		err = health_add(agent->health, &target, &port->probe);
+	if (err)
+		log_error("backend of \"%s\" is not probed: %s", port->name, strerror(-err));
+}
+
+static void on_backend_change(void *arg, const struct plan_port *port,
+			      const struct dp_backend_change *change)
+{
+	struct agent *agent = arg;
+
+	if (change->added) {
+		add_backend(agent, port, change);
+		return;
+	}
+	health_remove(agent->health, change->index);
+	backend_index_remove(agent->backends, change->index);
+}
+
+/* An equal spec changes nothing, so it is simply set for all. */
+static void set_specs(struct agent *agent, const struct plan *plan)
+{
+	vec_foreach(&plan->ports, want) {
+		const struct dp_port *port =
+			dp_table_port(datapath_table(agent->datapath), want->name);
+
+		if (!port)
+			continue;
+		vec_foreach(&port->backends, backend)
+			health_set_spec(agent->health, backend->index, &want->probe);
+	}
+}
+
+static void log_result(struct agent *agent, const char *service, int err, const struct plan *plan,
+		       const struct datapath_result *result)
+{
+	char where[ADDR_PORT_STR_SIZE];
+	struct addr addr;
+
+	if (err)
+		log_error("service \"%s\" is not fully applied: %s, trying again in 1 s", service,
+			  err == -ENOSPC ? "a map is full" : strerror(-err));
+	if (result->conflicts) {
+		addr = dp_addr(&result->conflict.addr);
+		log_error("service \"%s\": %s belongs to another service, %zu frontend(s) are not "
+			  "served, trying again in 1 s",
+			  service, addr_port_to_str(&addr, result->conflict.port, where),
+			  result->conflicts);
+	}
+	if (plan->skipped)
+		log_warn("service \"%s\": %zu SCTP port(s) are not served", service, plan->skipped);
+	if (err || result->conflicts)
+		plan_again(agent, agent->retries, service);
+}
+
+static void plan_one(struct agent *agent, const char *namespace, const char *name)
+{
+	char service[PLAN_NAME_SIZE];
+	struct datapath_result result = {};
+	struct plan plan = {};
+	int err = plan_service(agent->model, namespace, name, &plan);
+
+	snprintf(service, sizeof(service), "%s/%s", namespace, name);
+	if (!err)
+		err = datapath_apply(agent->datapath, service, &plan, loop_now(agent->loop),
+				     on_backend_change, agent, &result);
+	set_specs(agent, &plan);
+	log_result(agent, service, err, &plan, &result);
+	plan_done(&plan);
+}
+
+static int next_again(struct agent *agent, char **ret_namespace, char **ret_name)
+{
+	struct hashmap_iter iter = {};
+	const char *slash;
+
+	if (!hashmap_next(agent->again, &iter))
+		return 0;
+	slash = memchr(iter.key, '/', iter.key_size);
+	if (slash) {
+		size_t len = (size_t)(slash - (const char *)iter.key);
+
+		*ret_namespace = strndup(iter.key, len);
+		*ret_name = strndup(slash + 1, iter.key_size - len - 1);
+	}
+	hashmap_remove(agent->again, iter.key, iter.key_size);
+	return *ret_namespace && *ret_name ? 1 : -ENOMEM;
+}
+
+/* Plans one service. Returns 1, 0 if there is nothing to do, or -ENOMEM. */
+static int work_one(struct agent *agent)
+{
+	_cleanup_free_ char *namespace = NULL, *name = NULL;
+	int more = model_next_changed(agent->model, &namespace, &name);
+
+	if (!more)
+		more = next_again(agent, &namespace, &name);
+	if (more > 0)
+		plan_one(agent, namespace, name);
+	return more;
+}
+
+/* Once everything that the source has was applied, what is left from before a restart is gone. */
+static void sweep(struct agent *agent)
+{
+	int swept = datapath_sweep(agent->datapath, loop_now(agent->loop));
+
+	if (swept < 0) {
+		log_error("services that are gone could not be removed: %s", strerror(-swept));
+		return;
+	}
+	agent->swept = true;
+	log_info("serving %zu services, %zu ports, %zu frontends; removed %d port(s) that are gone",
+		 model_count(agent->model, OBJECT_SERVICE),
+		 hashmap_len(datapath_table(agent->datapath)->ports),
+		 hashmap_len(datapath_table(agent->datapath)->owners), swept);
+}
+
+static void on_work(struct loop_timer *timer, uint64_t now)
+{
+	struct agent *agent = container_of(timer, struct agent, work);
+	int more;
+
+	(void)now;
+	for (uint64_t until = clock_now() + SLICE; clock_now() < until;) {
+		more = work_one(agent);
+		if (more < 0) {
+			log_error("out of memory: changes wait for the next heartbeat");
+			return;
+		}
+		if (more)
+			continue;
+		if (agent->synced && !agent->swept)
+			sweep(agent);
+		return;
+	}
+	schedule_work(agent);
+}
+
+/* Moves what failed back to the work, and makes up for what a lack of memory held up. */
+static void on_heartbeat(struct loop_timer *timer, uint64_t now)
+{
+	struct agent *agent = container_of(timer, struct agent, heartbeat);
+
+	datapath_heartbeat(agent->datapath, now);
+	hashmap_foreach(agent->retries, iter) {
+		if (!hashmap_put(agent->again, iter.key, iter.key_size, agent))
+			hashmap_remove(agent->retries, iter.key, iter.key_size);
+	}
+	schedule_work(agent);
+	if (loop_timer_arm(agent->loop, timer, now + HEARTBEAT_INTERVAL))
+		log_error("out of memory: no more heartbeats");
+}
+
+static void on_put(void *arg, struct object *object)
+{
+	struct agent *agent = arg;
+	enum object_kind kind = object->kind;
+	int err = model_put(agent->model, object);
+
+	if (err)
+		log_error("a %s is lost: %s", object_kind_to_str(kind), strerror(-err));
+}
+
+static void on_remove(void *arg, enum object_kind kind, const char *namespace, const char *name)
+{
+	struct agent *agent = arg;
+
+	model_remove(agent->model, kind, namespace, name);
+}
+
+static void on_synced(void *arg)
+{
+	struct agent *agent = arg;
+
+	agent->synced = true;
+	agent->last_sync = clock_now();
+	schedule_work(agent);
+}
+
+static int open_source(struct agent *agent, const char *source, struct dp_problem *problem)
+{
+	struct source_events events = {
+		.put = on_put, .remove = on_remove, .synced = on_synced, .arg = agent};
+	const char *path = source + strlen("file:");
+	int err;
+
+	if (strncmp(source, "file:", strlen("file:")) || !*path)
+		return dp_problem(problem, -EINVAL,
+				  "the source \"%s\" is not of the form file:PATH.", source);
+	err = file_source_new(agent->loop, path, &events, &agent->source);
+	if (err)
+		return dp_problem(problem, err, "can not read the source \"%s\": %s.", path,
+				  strerror(-err));
+	return 0;
+}
+
+static const char *status_target(void *arg, uint32_t backend)
+{
+	const struct agent *agent = arg;
+	const struct backend_info *info = backend_index_get(agent->backends, backend);
+
+	return info ? info->target : NULL;
+}
+
+static void status_progress(void *arg, struct status_progress *ret)
+{
+	const struct agent *agent = arg;
+
+	*ret = (struct status_progress){.synced = agent->synced,
+					.applied = agent->swept,
+					.last_sync = agent->last_sync,
+					.failing = hashmap_len(agent->retries)};
+}
+
+static int open_status(struct agent *agent, const struct agent_config *config,
+		       struct dp_problem *problem)
+{
+	int err;
+
+	agent->status_context = (struct status_context){.health = agent->health,
+							.model = agent->model,
+							.source = config->source,
+							.started = loop_now(agent->loop),
+							.target = status_target,
+							.progress = status_progress,
+							.arg = agent};
+	if (!*config->status_address)
+		return 0;
+	err = status_new(agent->loop, config->status_address, &agent->status_context,
+			 &agent->status);
+	if (err)
+		return dp_problem(problem, err,
+				  "can not answer at the status address \"%s\": %s; end what else "
+				  "does, or name another address with --status-address.",
+				  config->status_address, strerror(-err));
+	return 0;
+}
+
+static int make_parts(struct agent *agent, const struct agent_config *config)
+{
+	int err = model_new(config->node_name, &agent->model);
+
+	if (!err)
+		err = backend_index_new(&agent->backends);
+	if (!err)
+		err = hashmap_new(&agent->again);
+	if (!err)
+		err = hashmap_new(&agent->retries);
+	if (!err)
+		err = http_client_new(agent->loop, &agent->client);
+	if (!err)
+		err = health_new(agent->loop, agent->client, on_health_change, agent,
+				 &agent->health);
+	return err;
+}
+
+static void free_agent(struct agent **agent)
+{
+	agent_free(*agent);
+}
+
+int agent_new(struct loop *loop, const struct agent_config *config, struct agent **ret,
+	      struct dp_problem *problem)
+{
+	struct datapath_config datapath = {.cgroup = config->cgroup, .pin_dir = config->pin_dir};
+	_cleanup_(free_agent) struct agent *agent = calloc(1, sizeof(*agent));
+	int err;
+
+	if (!agent)
+		return dp_problem(problem, -ENOMEM, "out of memory.");
+	agent->loop = loop;
+	agent->work.fn = on_work;
+	agent->heartbeat.fn = on_heartbeat;
+	err = make_parts(agent, config);
+	if (err)
+		return dp_problem(problem, err, "can not start: %s.", strerror(-err));
+	/* The datapath last: who can not start installs nothing. */
+	err = open_source(agent, config->source, problem);
+	if (!err)
+		err = open_status(agent, config, problem);
+	if (!err)
+		err = datapath_open(&datapath, &agent->datapath, problem);
+	if (err)
+		return err;
+	agent->status_context.datapath = agent->datapath;
+	on_heartbeat(&agent->heartbeat, loop_now(loop));
+	*ret = TAKE_PTR(agent);
+	return 0;
+}
+
+void agent_free(struct agent *agent)
+{
+	if (!agent)
+		return;
+	loop_timer_cancel(&agent->work);
+	loop_timer_cancel(&agent->heartbeat);
+	status_free(agent->status);
+	file_source_free(agent->source);
+	health_free(agent->health);
+	http_client_free(agent->client);
+	datapath_close(agent->datapath);
+	backend_index_free(agent->backends);
+	model_free(agent->model);
+	hashmap_free(agent->again);
+	hashmap_free(agent->retries);
+	free(agent);
+}

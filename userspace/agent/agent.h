@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one coordinator: source → model → plan → datapath, and health → datapath. Logs what changes.
+ */
+#pragma once
+
+#include "datapath/dp_problem.h"
+
+struct agent; /* opaque */
+struct loop;
+
+struct agent_config {
+	const char *source; /* "file:PATH" */
+	const char *node_name;
+	const char *cgroup;
+	const char *pin_dir;
+	const char *status_address; /* "" for none */
+};
+
+/*
+ * Takes over or installs the datapath, reads the source and begins to probe. Borrows the loop.
+ * Returns 0 or -errno; then *problem says what to do.
+ */
+int agent_new(struct loop *loop, const struct agent_config *config, struct agent **ret,
+	      struct dp_problem *problem);
+
+/* Stops probing and lets go of the datapath, which serves on. NULL is allowed. */
+void agent_free(struct agent *agent);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/options.h"
+
+#include "base/cleanup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct option_row {
+	const char *name;
+	const char *value_name; /* NULL: a flag */
+	size_t offset;
+	const char *fallback; /* shown in --help; NULL: none */
+	const char *help;
+};
+
+#define OPTION(field) offsetof(struct options, field)
+
+/* clang-format off */
+static const struct option_row rows[] = {
+	{"source", "file:PATH", OPTION(source), NULL,
+	 "where services and endpoints come from: a JSON file as kubectl prints it,\n"
+	 "or a directory of such files; read again when it changes"},
+	{"node-name", "NAME", OPTION(node_name), NULL,
+	 "name of this node in Kubernetes (default: the host's name)"},
+	{"cgroup", "PATH", OPTION(cgroup), NULL,
+	 "sockets below this cgroup2 directory are served (default: where cgroup2 is\n"
+	 "mounted, that is every process of the node)"},
+	{"pin-dir", "DIR", OPTION(pin_dir), "/sys/fs/bpf/swerve",
+	 "directory on a bpf file system where maps and programs stay pinned"},
+	{"status-address", "ADDR:PORT", OPTION(status_address), "127.0.0.1:9810",
+	 "where swervectl, probes and Prometheus ask; empty for none"},
+	{"log-level", "LEVEL", OPTION(log_level), "info",
+	 "error, warn, info or debug"},
+	{"cleanup", NULL, OPTION(cleanup), NULL,
+	 "remove everything that swerved ever made in --pin-dir, and exit"},
+	{"version", NULL, OPTION(version), NULL, "print the version and exit"},
+	{"help", NULL, OPTION(help), NULL, "print this text and exit"},
+};
+/* clang-format on */
+
+static int fail(char *error, size_t size, const char *what, const char *subject)
+{
+	snprintf(error, size, "%s%s; see --help.", what, subject);
+	return -EINVAL;
+}
+
+static const struct option_row *find_row(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (strlen(rows[i].name) == len && !memcmp(rows[i].name, name, len))
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static void set_value(struct options *options, const struct option_row *row, const char *value)
+{
+	void *field = (char *)options + row->offset;
+
+	if (row->value_name)
+		*(const char **)field = value;
+	else
+		*(bool *)field = true;
+}
+
+/* Handles argv[i]; returns how many arguments it took, or -EINVAL. */
+static int parse_one(int argc, char *const argv[], int i, struct options *options, char *error,
+		     size_t size)
+{
+	const char *arg = argv[i], *equals = strchr(arg, '=');
+	const struct option_row *row;
+
+	if (strncmp(arg, "--", 2))
+		return fail(error, size, "unexpected argument ", arg);
+	row = find_row(arg + 2, equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
+	if (!row)
+		return fail(error, size, "unknown option ", arg);
+	if (!row->value_name) {
+		if (equals)
+			return fail(error, size, "no value is taken by ", arg);
+		set_value(options, row, NULL);
+		return 1;
+	}
+	if (equals) {
+		set_value(options, row, equals + 1);
+		return 1;
+	}
+	if (i + 1 >= argc)
+		return fail(error, size, "a value is missing after ", arg);
+	set_value(options, row, argv[i + 1]);
+	return 2;
+}
+
+static void env_name(const struct option_row *row, char *ret, size_t size)
+{
+	snprintf(ret, size, "SWERVE_%s", row->name);
+	for (char *c = ret; *c; c++)
+		*c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+}
+
+static void set_defaults(struct options *options, char *(*env)(const char *name))
+{
+	char name[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *value;
+
+		if (!rows[i].value_name)
+			continue;
+		env_name(&rows[i], name, sizeof(name));
+		value = env(name);
+		set_value(options, &rows[i], value ? value : rows[i].fallback);
+	}
+}
+
+int options_parse(int argc, char *const argv[], char *(*env)(const char *name), struct options *ret,
+		  char *error, size_t error_size)
+{
+	struct options options = {};
+
+	set_defaults(&options, env);
+	for (int i = 1; i < argc;) {
+		int taken = parse_one(argc, argv, i, &options, error, error_size);
+
+		if (taken < 0)
+			return taken;
+		i += taken;
+	}
+	if (!options.source && !options.cleanup && !options.help && !options.version)
+		return fail(error, error_size, "--source is missing, for example ",
+			    "--source file:cluster.json");
+	*ret = options;
+	return 0;
+}
+
+static void help_row(FILE *out, const struct option_row *row)
+{
+	char env[64], left[64];
+	const char *line = row->help;
+
+	snprintf(left, sizeof(left), "--%s %s", row->name, row->value_name ? row->value_name : "");
+	while (*line) {
+		int len = (int)strcspn(line, "\n");
+
+		fprintf(out, "  %-26s %.*s\n", line == row->help ? left : "", len, line);
+		line += len + (line[len] == '\n');
+	}
+	if (!row->value_name)
+		return;
+	env_name(row, env, sizeof(env));
+	if (row->fallback)
+		fprintf(out, "  %-26s (default %s; %s)\n", "", row->fallback, env);
+	else
+		fprintf(out, "  %-26s (%s)\n", "", env);
+}
+
+char *options_help(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	fprintf(out, "usage: swerved --source file:PATH [option...]\n"
+		     "       swerved --cleanup [--pin-dir DIR]\n\n"
+		     "Sends connections to Kubernetes Services to pods that live.\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		help_row(out, &rows[i]);
+	fclose(out);
+	return text;
+}

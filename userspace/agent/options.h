@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Command line and environment of swerved, from one table. Pure: argv and a look-up in, values out. */
+#pragma once
+
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct options {
+	const char *source;    /* "file:PATH" */
+	const char *node_name; /* NULL: the host's name */
+	const char *cgroup;    /* NULL: where cgroup2 is mounted */
+	const char *pin_dir;
+	const char *status_address; /* "ADDR:PORT", or "" for none */
+	const char *log_level;
+	bool cleanup;
+	bool help;
+	bool version;
+};
+
+/*
+ * Parses argv; what it does not name comes from the environment (SWERVE_SOURCE for --source), then
+ * from the defaults. `env` is getenv() or a stand-in. The strings are borrowed from argv and the
+ * environment. Returns 0, or -EINVAL with a sentence in error; then *ret is untouched.
+ */
+int options_parse(int argc, char *const argv[], char *(*env)(const char *name), struct options *ret,
+		  char *error, size_t error_size);
+
+/* The text of --help; the caller frees it. NULL: no memory. */
+char *options_help(void);

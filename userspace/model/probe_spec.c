@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One row per annotation. A setter changes the spec only when the value fits.
+ */
+#include "model/probe_spec.h"
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+const struct probe_spec PROBE_SPEC_DEFAULT = {
+	.kind = PROBE_TCP,
+	.path = "/",
+	.rise = 2,
+	.fall = 3,
+	.interval = 100 * NSEC_PER_MSEC,
+	.timeout = 500 * NSEC_PER_MSEC,
+};
+
+static const char *const kind_names[] = {
+	[PROBE_TCP] = "tcp",
+	[PROBE_HTTP] = "http",
+	[PROBE_NONE] = "none",
+};
+_Static_assert(ARRAY_SIZE(kind_names) == PROBE_KIND_COUNT, "a name for every kind");
+
+const char *probe_kind_to_str(enum probe_kind kind)
+{
+	return kind_names[kind];
+}
+
+/* Plain decimal digits, no sign. */
+static int number_from_str(const char *text, unsigned int min, unsigned int max, unsigned int *ret)
+{
+	size_t len = strlen(text);
+	unsigned int value = 0;
+
+	if (len == 0 || len > 5)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		value = value * 10 + (unsigned int)(*text - '0');
+	}
+	if (value < min || value > max)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+static int set_kind(struct probe_spec *spec, const char *value)
+{
+	for (size_t i = 0; i < PROBE_KIND_COUNT; i++) {
+		if (strcmp(value, kind_names[i]) == 0) {
+			spec->kind = (enum probe_kind)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int set_path(struct probe_spec *spec, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (value[0] != '/' || len >= PROBE_PATH_SIZE)
+		return -EINVAL;
+	for (const char *c = value; *c; c++) {
+		if (*c <= ' ' || *c > '~')
+			return -EINVAL;
+	}
+	memcpy(spec->path, value, len + 1);
+	return 0;
+}
+
+static int set_port(struct probe_spec *spec, const char *value)
+{
+	unsigned int port;
+	int r = number_from_str(value, 1, UINT16_MAX, &port);
+
+	if (r == 0)
+		spec->port = (uint16_t)port;
+	return r;
+}
+
+static int set_count(uint8_t *count, const char *value)
+{
+	unsigned int number;
+	int r = number_from_str(value, 1, 10, &number);
+
+	if (r == 0)
+		*count = (uint8_t)number;
+	return r;
+}
+
+static int set_rise(struct probe_spec *spec, const char *value)
+{
+	return set_count(&spec->rise, value);
+}
+
+static int set_fall(struct probe_spec *spec, const char *value)
+{
+	return set_count(&spec->fall, value);
+}
+
+static int set_duration(uint64_t *duration, uint64_t min, const char *value)
+{
+	uint64_t ns;
+
+	if (duration_from_str(value, &ns) < 0 || ns < min || ns > 60 * NSEC_PER_SEC)
+		return -EINVAL;
+	*duration = ns;
+	return 0;
+}
+
+static int set_interval(struct probe_spec *spec, const char *value)
+{
+	return set_duration(&spec->interval, 10 * NSEC_PER_MSEC, value);
+}
+
+static int set_timeout(struct probe_spec *spec, const char *value)
+{
+	return set_duration(&spec->timeout, NSEC_PER_MSEC, value);
+}
+
+static const struct {
+	const char *key;
+	int (*set)(struct probe_spec *spec, const char *value);
+	const char *expected;
+} annotations[] = {
+	{"swerve.dev/probe", set_kind, "tcp, http or none"},
+	{"swerve.dev/probe-path", set_path,
+	 "an absolute path of at most 255 ASCII characters without spaces"},
+	{"swerve.dev/probe-port", set_port, "a port number (1 to 65535)"},
+	{"swerve.dev/probe-interval", set_interval, "a duration from 10ms to 1m"},
+	{"swerve.dev/probe-timeout", set_timeout, "a duration from 1ms to 1m"},
+	{"swerve.dev/probe-rise", set_rise, "a number from 1 to 10"},
+	{"swerve.dev/probe-fall", set_fall, "a number from 1 to 10"},
+};
+
+int probe_spec_set(struct probe_spec *spec, const char *key, const char *value,
+		   const char **ret_expected)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++) {
+		if (strcmp(key, annotations[i].key) != 0)
+			continue;
+		if (annotations[i].set(spec, value) == 0)
+			return 1;
+		*ret_expected = annotations[i].expected;
+		return -EINVAL;
+	}
+	return 0;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cleanup.h"
+#include "model/service.h"
+#include "source/decode_object.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+static const char annotation_prefix[] = "swerve.dev/";
+
+/* Which port numbers a Service has used already, one bit each, by protocol. */
+struct seen_ports {
+	uint8_t bits[3][(UINT16_MAX + 1) / 8];
+};
+
+static void service_cleanup(struct service **service)
+{
+	service_free(*service);
+}
+
+/* Kubernetes allows one per family. */
+static bool has_family_of(const struct service *service, const struct addr *addr)
+{
+	vec_foreach(&service->cluster_ips, other) {
+		if (addr_is_v4(other) == addr_is_v4(addr))
+			return true;
+	}
+	return false;
+}
+
+static int decode_cluster_ip(struct decode_reader *reader, const struct field *field,
+			     struct service *service)
+{
+	const char *text = field_string(field);
+	struct addr addr;
+
+	if (text && (!*text || strcmp(text, "None") == 0))
+		return 0;
+	if (!field_address(reader, field, &addr))
+		return 0;
+	if (has_family_of(service, &addr)) {
+		field_problem(reader, field, DROPS_PART, "is a second address of the same family");
+		return 0;
+	}
+	return vec_push(&service->cluster_ips, addr);
+}
+
+/* clusterIPs came with dual stack (1.20); before, and in files made by hand, clusterIP is alone. */
+static int decode_cluster_ips(struct decode_reader *reader, const struct field *spec,
+			      struct service *service)
+{
+	struct field type = field_member(reader, spec, "type", FIELD_STRING, DROPS_OBJECT);
+	struct field ips = field_member(reader, spec, "clusterIPs", FIELD_ARRAY, DROPS_OBJECT);
+	struct field ip = field_member(reader, spec, "clusterIP", FIELD_STRING, DROPS_OBJECT);
+	size_t before = reader->problems;
+	size_t len = field_len(&ips);
+
+	if (type.value && strcmp(field_string(&type), "ExternalName") == 0)
+		return 0;
+	if (len == 0) {
+		int r = ip.value ? decode_cluster_ip(reader, &ip, service) : 0;
+
+		field_check_left(reader, &ip, service->cluster_ips.len, before);
+		return r;
+	}
+	for (size_t i = 0; i < len; i++) {
+		struct field element = field_element(reader, &ips, i, FIELD_STRING);
+		int r = decode_cluster_ip(reader, &element, service);
+
+		if (r < 0)
+			return r;
+	}
+	field_check_left(reader, &ips, service->cluster_ips.len, before);
+	return 0;
+}
+
+static uint8_t *seen_byte(struct seen_ports *seen, uint16_t port, uint8_t proto)
+{
+	size_t row = proto == IPPROTO_TCP ? 0 : proto == IPPROTO_UDP ? 1 : 2;
+
+	return &seen->bits[row][port / 8];
+}
+
+static int decode_service_port(struct decode_reader *reader, const struct field *field,
+			       struct seen_ports *seen, struct service *service)
+{
+	_cleanup_free_ char *name = NULL;
+	struct field_port values;
+	struct service_port port;
+	struct field number;
+	uint8_t *byte;
+	uint8_t bit;
+
+	if (field->wrong || !field_port(reader, field, true, &values))
+		return 0;
+	byte = seen_byte(seen, values.port, values.proto);
+	bit = (uint8_t)(1U << values.port % 8);
+	if (*byte & bit) {
+		number = field_member(reader, field, "port", FIELD_INTEGER, DROPS_PART);
+		field_problem(reader, &number, DROPS_PART,
+			      "is the number of another port of the same protocol");
+		return 0;
+	}
+	name = strdup(values.name);
+	port = (struct service_port){name, values.port, values.proto};
+	if (!name || vec_push(&service->ports, port) < 0)
+		return -ENOMEM;
+	TAKE_PTR(name);
+	*byte |= bit;
+	return 0;
+}
+
+static int decode_service_ports(struct decode_reader *reader, const struct field *spec,
+				struct service *service)
+{
+	struct field ports = field_member(reader, spec, "ports", FIELD_ARRAY, DROPS_OBJECT);
+	struct seen_ports seen = {};
+	size_t before = reader->problems;
+	size_t len = field_len(&ports);
+
+	for (size_t i = 0; i < len; i++) {
+		struct field element = field_element(reader, &ports, i, FIELD_OBJECT);
+		int r = decode_service_port(reader, &element, &seen, service);
+
+		if (r < 0)
+			return r;
+	}
+	field_check_left(reader, &ports, service->ports.len, before);
+	return 0;
+}
+
+static void decode_policy(struct decode_reader *reader, const struct field *spec,
+			  struct service *service)
+{
+	struct field policy =
+		field_member(reader, spec, "internalTrafficPolicy", FIELD_STRING, DROPS_PART);
+	const char *text = field_string(&policy);
+
+	service->internal_policy = POLICY_CLUSTER;
+	if (!text || strcmp(text, "Cluster") == 0)
+		return;
+	if (strcmp(text, "Local") == 0)
+		service->internal_policy = POLICY_LOCAL;
+	else
+		field_problem(reader, &policy, DROPS_PART, "is not Cluster or Local");
+}
+
+static void decode_annotation(struct decode_reader *reader, const struct field *annotations,
+			      const char *key, struct service *service)
+{
+	struct field field = field_member(reader, annotations, key, FIELD_STRING, DROPS_PART);
+	const char *expected;
+	int r;
+
+	if (!field.value)
+		return;
+	r = probe_spec_set(&service->probe, key, field_string(&field), &expected);
+	if (r < 0)
+		field_problem(reader, &field, DROPS_PART, "is not %s", expected);
+	else if (r == 0)
+		field_problem(reader, &field, DROPS_PART, "is for an unknown annotation");
+}
+
+static void decode_probe(struct decode_reader *reader, const struct field *root,
+			 struct service *service)
+{
+	struct field metadata;
+	struct field annotations = decode_metadata(reader, root, "annotations", &metadata);
+	const char *key;
+	json_t *value;
+
+	service->probe = PROBE_SPEC_DEFAULT;
+	json_object_foreach(annotations.value, key, value) {
+		if (strncmp(key, annotation_prefix, sizeof(annotation_prefix) - 1) == 0)
+			decode_annotation(reader, &annotations, key, service);
+	}
+}
+
+static int decode_spec(struct decode_reader *reader, const struct field *root,
+		       struct service *service)
+{
+	struct field spec = field_member(reader, root, "spec", FIELD_OBJECT, DROPS_OBJECT);
+	int r;
+
+	if (!spec.value) {
+		if (!spec.wrong)
+			field_missing(reader, &spec, DROPS_OBJECT);
+		return 0;
+	}
+	decode_policy(reader, &spec, service);
+	r = decode_cluster_ips(reader, &spec, service);
+	return r < 0 ? r : decode_service_ports(reader, &spec, service);
+}
+
+static bool is_ours(struct decode_reader *reader, const struct field *root)
+{
+	struct field metadata;
+	struct field labels = decode_metadata(reader, root, "labels", &metadata);
+
+	return !json_object_get(labels.value, "service.kubernetes.io/headless") &&
+	       !json_object_get(labels.value, "service.kubernetes.io/service-proxy-name");
+}
+
+int decode_service(struct decode_reader *reader, const struct field *root, struct service **ret)
+{
+	_cleanup_(service_cleanup) struct service *service = NULL;
+	struct field metadata = field_member(reader, root, "metadata", FIELD_OBJECT, DROPS_OBJECT);
+	struct field uid = field_member(reader, &metadata, "uid", FIELD_STRING, DROPS_PART);
+	int r;
+
+	*ret = NULL;
+	if (!is_ours(reader, root))
+		return 0;
+	service = calloc(1, sizeof(*service));
+	if (!service)
+		return -ENOMEM;
+	service->namespace = strdup(reader->namespace);
+	service->name = strdup(reader->name);
+	service->uid = strdup(uid.value ? field_string(&uid) : "");
+	if (!service->namespace || !service->name || !service->uid)
+		return -ENOMEM;
+	decode_probe(reader, root, service);
+	r = decode_spec(reader, root, service);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(service);
+	return 0;
+}
