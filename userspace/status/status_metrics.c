@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Labels stay few: nothing is counted per backend, as pods come and go and Prometheus keeps a
+ * series for each value that it ever saw.
+ */
+#include "status/status_metrics.h"
+
+#include "base/duration.h"
+#include "health/kernel_health.h"
+#include "status/status_view.h"
+
+#include <inttypes.h>
+
+static void head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_number(FILE *out, const char *name, const char *type, const char *help,
+			 uint64_t value)
+{
+	head(out, name, type, help);
+	fprintf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+/* Writes a label's value, without the quotes around it. */
+static void write_label(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\\' || *text == '"')
+			putc_unlocked('\\', out);
+		if (*text == '\n')
+			fputs_unlocked("\\n", out);
+		else
+			putc_unlocked(*text, out);
+	}
+}
+
+static void write_daemon(FILE *out, const struct status_view *view)
+{
+	head(out, "swerve_build_info", "gauge", "Version of the daemon; always 1.");
+	fputs("swerve_build_info{version=\"", out);
+	write_label(out, view->version);
+	fputs("\",node=\"", out);
+	write_label(out, view->node);
+	fprintf(out, "\",abi=\"%d\"} 1\n", SW_ABI_VERSION);
+	head(out, "swerve_uptime_seconds", "gauge", "How long the daemon has been running.");
+	fprintf(out, "swerve_uptime_seconds %.3f\n",
+		(double)(view->now - view->started) / (double)NSEC_PER_SEC);
+	write_number(out, "swerve_ready", "gauge",
+		     "1 once everything that the source delivered first is served.",
+		     view->progress.applied);
+	write_number(out, "swerve_services_failing", "gauge",
+		     "Services that are not fully applied and tried again.",
+		     view->progress.failing);
+	head(out, "swerve_source_objects", "gauge", "Objects that the source has delivered.");
+	for (int kind = 0; kind < OBJECT_KIND_COUNT; kind++)
+		fprintf(out, "swerve_source_objects{kind=\"%s\"} %zu\n", object_kind_to_str(kind),
+			view->objects[kind]);
+}
+
+static void write_counts(FILE *out, const struct status_view *view)
+{
+	write_number(out, "swerve_services", "gauge", "Services that are served.", view->services);
+	write_number(out, "swerve_service_ports", "gauge", "Ports of these services.",
+		     view->ports.len);
+	write_number(out, "swerve_frontends", "gauge", "Addresses and ports of these services.",
+		     view->frontends);
+	head(out, "swerve_backends", "gauge", "Endpoints of these services by health.");
+	for (int health = SW_HEALTH_UNKNOWN; health < KERNEL_HEALTH_COUNT; health++)
+		fprintf(out, "swerve_backends{health=\"%s\"} %zu\n", kernel_health_to_str(health),
+			status_view_count(view, health));
+}
+
+static void write_probes(FILE *out, const struct status_view *view)
+{
+	write_number(out, "swerve_probes_total", "counter", "Probes that ended.",
+		     view->probes.probes);
+	write_number(out, "swerve_probe_failures_total", "counter",
+		     "Probes that spoke against a backend.", view->probes.failures);
+	write_number(out, "swerve_probes_discarded_total", "counter",
+		     "Probes without a verdict: an error of this machine, or no time to look.",
+		     view->probes.discarded);
+}
+
+static void write_per_service(FILE *out, const struct status_view *view, const char *name,
+			      const char *labels, uint64_t (*value)(const struct status_port *))
+{
+	vec_foreach(&view->ports, port) {
+		fputs_unlocked(name, out);
+		fputs_unlocked("{service=\"", out);
+		write_label(out, port->name);
+		fprintf(out, "\"%s} %" PRIu64 "\n", labels, value(port));
+	}
+}
+
+static uint64_t connects(const struct status_port *port)
+{
+	return port->connects;
+}
+
+static uint64_t refused(const struct status_port *port)
+{
+	return port->refused;
+}
+
+static uint64_t usable(const struct status_port *port)
+{
+	return port->usable;
+}
+
+static uint64_t ready(const struct status_port *port)
+{
+	return port->ready;
+}
+
+static uint64_t terminating(const struct status_port *port)
+{
+	return port->terminating;
+}
+
+static void write_services(FILE *out, const struct status_view *view)
+{
+	const char *endpoints = "swerve_service_endpoints";
+
+	head(out, "swerve_service_connects_total", "counter", "Connections sent to an endpoint.");
+	write_per_service(out, view, "swerve_service_connects_total", "", connects);
+	head(out, "swerve_service_refused_total", "counter",
+	     "Connections refused for want of any endpoint.");
+	write_per_service(out, view, "swerve_service_refused_total", "", refused);
+	head(out, endpoints, "gauge",
+	     "Endpoints by state: ready and terminating as Kubernetes says, usable (a part of "
+	     "ready) by probes.");
+	write_per_service(out, view, endpoints, ",state=\"usable\"", usable);
+	write_per_service(out, view, endpoints, ",state=\"ready\"", ready);
+	write_per_service(out, view, endpoints, ",state=\"terminating\"", terminating);
+}
+
+void status_metrics_write(FILE *out, const struct status_view *view)
+{
+	write_daemon(out, view);
+	write_counts(out, view);
+	write_probes(out, view);
+	write_services(out, view);
+}

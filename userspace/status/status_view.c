@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "status/status_view.h"
+
+#include "base/cleanup.h"
+#include "base/hashmap.h"
+#include "base/version.h"
+#include "health/kernel_health.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int compare_ports(const void *a, const void *b)
+{
+	const struct dp_port *const *left = a, *const *right = b;
+
+	return strcmp((*left)->name, (*right)->name);
+}
+
+/* The caller frees *ret. */
+static int sorted_ports(const struct dp_table *table, const struct dp_port ***ret, size_t *ret_len)
+{
+	size_t len = hashmap_len(table->ports), i = 0;
+	const struct dp_port **ports = reallocarray(NULL, len + 1, sizeof(*ports));
+
+	if (!ports)
+		return -ENOMEM;
+	hashmap_foreach(table->ports, iter)
+		ports[i++] = iter.value;
+	qsort(ports, len, sizeof(*ports), compare_ports);
+	*ret = ports;
+	*ret_len = len;
+	return 0;
+}
+
+/*
+ * Before its first verdict, health has "down" from the maps without knowing whether that was
+ * "refused": then what stands there is what it believes.
+ */
+static enum sw_health believed_health(const struct status_context *context,
+				      const struct status_backend *backend)
+{
+	const struct health_view *probe = &backend->probe;
+
+	if (!backend->known || (probe->state == HEALTH_DOWN && probe->probes == probe->discarded))
+		return datapath_health(context->datapath, backend->index);
+	return kernel_health(probe->state, probe->verdict);
+}
+
+static struct status_backend view_backend(const struct status_context *context,
+					  const struct dp_backend *have, bool terminating)
+{
+	const char *pod = context->target(context->arg, have->index);
+	struct status_backend backend = {
+		.index = have->index,
+		.addr = have->addr,
+		.port = have->port,
+		.terminating = terminating,
+		.connects = datapath_connects(context->datapath, have->index),
+		.pod = pod ? pod : "",
+	};
+
+	backend.known = !health_get(context->health, have->index, &backend.probe);
+	backend.health = believed_health(context, &backend);
+	return backend;
+}
+
+static bool is_usable(enum sw_health health)
+{
+	return health == SW_HEALTH_UNKNOWN || health == SW_HEALTH_UP;
+}
+
+static int add_backends(const struct status_context *context, const struct dp_port *have,
+			struct status_port *port, struct status_view *view)
+{
+	for (size_t i = 0; i < have->backends.len; i++) {
+		struct status_backend backend =
+			view_backend(context, &have->backends.items[i], i >= have->ready);
+
+		port->connects += backend.connects;
+		port->usable += !backend.terminating && is_usable(backend.health);
+		if (vec_push(&view->backends, backend))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_port(const struct status_context *context, const struct dp_port *have,
+		    struct status_view *view)
+{
+	const struct sw_service *counters = datapath_service(context->datapath, have->service);
+	struct status_port port = {
+		.name = have->name,
+		.frontends = &have->frontends,
+		.proto = have->proto,
+		.usable_hint = have->usable,
+		.ready = have->ready,
+		.terminating = have->terminating,
+		.connects = counters->connects,
+		.refused = counters->refused,
+		.last_used = counters->last_used,
+		.first_backend = view->backends.len,
+		.backends = have->backends.len,
+	};
+
+	view->frontends += have->frontends.len;
+	if (add_backends(context, have, &port, view))
+		return -ENOMEM;
+	return vec_push(&view->ports, port);
+}
+
+int status_view_take(const struct status_context *context, uint64_t now, struct status_view *ret)
+{
+	const struct dp_table *table = datapath_table(context->datapath);
+	_cleanup_(status_view_done) struct status_view view = {
+		.now = now,
+		.started = context->started,
+		.version = SWERVE_VERSION,
+		.node = model_node_name(context->model),
+		.source = context->source,
+		.services = hashmap_len(table->by_service),
+		.probes = health_totals(context->health),
+	};
+	_cleanup_free_ const struct dp_port **ports = NULL;
+	size_t len;
+
+	if (sorted_ports(table, &ports, &len))
+		return -ENOMEM;
+	context->progress(context->arg, &view.progress);
+	for (int kind = 0; kind < OBJECT_KIND_COUNT; kind++)
+		view.objects[kind] = model_count(context->model, kind);
+	for (size_t i = 0; i < len; i++) {
+		if (add_port(context, ports[i], &view))
+			return -ENOMEM;
+	}
+	*ret = view;
+	view = (struct status_view){};
+	return 0;
+}
+
+void status_view_done(struct status_view *view)
+{
+	vec_done(&view->ports);
+	vec_done(&view->backends);
+}
+
+size_t status_view_count(const struct status_view *view, enum sw_health health)
+{
+	size_t count = 0;
+
+	vec_foreach(&view->backends, backend)
+		count += backend->health == health;
+	return count;
+}
