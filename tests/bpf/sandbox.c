@@ -51,7 +51,7 @@ const char *sandbox_enter(struct sandbox *sandbox)
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) || !loopback_up())
 		return "no network namespaces";
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	strcpy(sandbox->dir, "/tmp/swerve-bpf.XXXXXX");
+	snprintf(sandbox->dir, sizeof(sandbox->dir), "/tmp/swerve-bpf.XXXXXX");
 	if (!mkdtemp(sandbox->dir))
 		return "no temporary directory";
 	if (mount("bpf", sandbox->dir, "bpf", 0, NULL)) {

@@ -7,6 +7,7 @@
 #include "datapath/dp_table.h"
 #include "swerve_abi.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +46,7 @@ static inline void fake_kernel_run(struct fake_kernel *kernel, const struct dp_o
 	switch (op->kind) {
 	case DP_SET_SERVICE:
 		kernel->services[op->index] = (struct sw_service){};
-		strcpy(kernel->services[op->index].name, op->name);
+		snprintf(kernel->services[op->index].name, SW_SERVICE_NAME_SIZE, "%s", op->name);
 		break;
 	case DP_SET_BACKEND:
 		/* A backend in use is never overwritten. */

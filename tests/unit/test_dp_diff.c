@@ -479,7 +479,7 @@ static void test_adoption_leaves_out_what_makes_no_sense(void **state)
 
 	beyond.value.check = sw_frontend_check(&beyond.key);
 
-	strcpy(world->kernel.services[8].name, "default/web:80/tcp");
+	snprintf(world->kernel.services[8].name, SW_SERVICE_NAME_SIZE, "default/web:80/tcp");
 	assert_int_equal(vec_push(&entries, nameless), 0);
 	assert_int_equal(vec_push(&entries, beyond), 0);
 	assert_int_equal(dp_adopt(&world->table, &entries, world->kernel.services,

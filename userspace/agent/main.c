@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "datapath/dp_pin_dir.h"
 #include "loop/loop.h"
 
@@ -15,10 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef SWERVE_VERSION
-#define SWERVE_VERSION "unknown"
-#endif
+#include <sys/resource.h>
 
 enum { EXIT_USAGE = 2 };
 
@@ -71,6 +69,18 @@ static int run_agent(struct daemon *daemon, const struct agent_config *config)
 	return loop_run(daemon->loop);
 }
 
+/* Every probe under way is a descriptor; the usual soft limit of 1024 is soon reached. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_warn("the limit of open files stays low: %s", strerror(errno));
+}
+
 static int serve(const struct options *options)
 {
 	_cleanup_(free_loop) struct loop *loop = NULL;
@@ -96,6 +106,7 @@ static int serve(const struct options *options)
 		gethostname(node_name, sizeof(node_name) - 1);
 		config.node_name = node_name;
 	}
+	raise_descriptor_limit();
 	err = loop_new(&loop);
 	daemon.loop = loop;
 	if (!err)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The version of this build, from -DSWERVE_VERSION='"…"'. */
+/* The version of this source tree. */
 #pragma once
 
-#ifndef SWERVE_VERSION
-#define SWERVE_VERSION "unknown"
-#endif
+#define SWERVE_VERSION "0.1.0"

@@ -115,6 +115,8 @@ static int draft_order(struct draft *draft, dp_usable_fn *usable, const void *ar
 	_cleanup_free_ struct dp_backend *backends = calloc(ready + 1, sizeof(*backends));
 	_cleanup_free_ size_t *endpoints = calloc(ready + 1, sizeof(*endpoints));
 
+	if (ready > draft->backends.len)
+		return -EINVAL;
 	if (!backends || !endpoints)
 		return -ENOMEM;
 	for (int pass = 1; pass >= 0; pass--) {

@@ -164,7 +164,7 @@ static int load(const char *pin_dir, struct sock_lb_bpf **ret, struct dp_problem
 		return pinned;
 	skel = sock_lb_bpf__open();
 	if (!skel)
-		return dp_problem(problem, -errno, "can not open the BPF object: %s.",
+		return dp_problem(problem, -ENOMEM, "can not open the BPF object: %s.",
 				  strerror(errno));
 	skel->rodata->load_config.have_set_retval = have_set_retval();
 	if (pinned)
