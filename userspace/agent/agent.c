@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 
 #include "agent/backend_index.h"
+#include "agent/plan_log.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/container_of.h"
@@ -44,6 +45,7 @@ struct agent {
 	struct status_context status_context;
 	struct status *status;
 	struct backend_index *backends;
+	struct plan_log *plan_log;
 	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
 	struct hashmap *retries; /* the same, but not before the next heartbeat */
 	struct loop_timer work;
@@ -172,28 +174,6 @@ static void set_specs(struct agent *agent, const struct plan *plan)
 	}
 }
 
-static void log_result(struct agent *agent, const char *service, int err, const struct plan *plan,
-		       const struct datapath_result *result)
-{
-	char where[ADDR_PORT_STR_SIZE];
-	struct addr addr;
-
-	if (err)
-		log_error("service \"%s\" is not fully applied: %s, trying again in 1 s", service,
-			  err == -ENOSPC ? "a map is full" : strerror(-err));
-	if (result->conflicts) {
-		addr = dp_addr(&result->conflict.addr);
-		log_error("service \"%s\": %s belongs to another service, %zu frontend(s) are not "
-			  "served, trying again in 1 s",
-			  service, addr_port_to_str(&addr, result->conflict.port, where),
-			  result->conflicts);
-	}
-	if (plan->skipped)
-		log_warn("service \"%s\": %zu SCTP port(s) are not served", service, plan->skipped);
-	if (err || result->conflicts)
-		plan_again(agent, agent->retries, service);
-}
-
 static void plan_one(struct agent *agent, const char *namespace, const char *name)
 {
 	char service[PLAN_NAME_SIZE];
@@ -206,7 +186,9 @@ static void plan_one(struct agent *agent, const char *namespace, const char *nam
 		err = datapath_apply(agent->datapath, service, &plan, loop_now(agent->loop),
 				     on_backend_change, agent, &result);
 	set_specs(agent, &plan);
-	log_result(agent, service, err, &plan, &result);
+	plan_log_result(agent->plan_log, service, err, plan.skipped, &result);
+	if (err || result.conflicts)
+		plan_again(agent, agent->retries, service);
 	plan_done(&plan);
 }
 
@@ -385,6 +367,8 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 	if (!err)
 		err = backend_index_new(&agent->backends);
 	if (!err)
+		err = plan_log_new(&agent->plan_log);
+	if (!err)
 		err = hashmap_new(&agent->again);
 	if (!err)
 		err = hashmap_new(&agent->retries);
@@ -442,6 +426,7 @@ void agent_free(struct agent *agent)
 	http_client_free(agent->client);
 	datapath_close(agent->datapath);
 	backend_index_free(agent->backends);
+	plan_log_free(agent->plan_log);
 	model_free(agent->model);
 	hashmap_free(agent->again);
 	hashmap_free(agent->retries);
