@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/hashmap.h"
+#include "base/version.h"
 #include "loop/loop.h"
 #include "net/http_fetch.h"
 #include "status/json_text.h"
@@ -226,7 +227,8 @@ static void test_metrics(void **state)
 	const struct fixture *f = *state;
 	_cleanup_free_ char *text = write_text(status_metrics_write, &f->view);
 
-	assert_line(text, "swerve_build_info{version=\"unknown\",node=\"node-1\",abi=\"1\"} 1");
+	assert_line(text, "swerve_build_info{version=\"" SWERVE_VERSION "\",node=\"node-1\","
+			  "abi=\"1\"} 1");
 	assert_line(text, "swerve_uptime_seconds 60.000");
 	assert_line(text, "# TYPE swerve_service_connects_total counter");
 	assert_line(text, "swerve_service_connects_total{service=\"default/web:80/TCP\"} 1060");
@@ -241,6 +243,24 @@ static void test_metrics(void **state)
 	assert_line(text, "swerve_probes_total 500");
 	assert_line(text, "swerve_probe_failures_total 20");
 	assert_line(text, "swerve_ready 0");
+}
+
+static void test_histogram_is_cumulative(void **state)
+{
+	struct fixture *f = *state;
+	struct histogram programming = {.counts = {[0] = 2, [6] = 1}, .sum = 1500000};
+	_cleanup_free_ char *text = NULL;
+
+	histogram_add(&programming, 3600ULL * 1000000000ULL);
+	f->view.programming = &programming;
+	text = write_text(status_metrics_write, &f->view);
+	assert_line(text, "swerve_programming_duration_seconds_bucket{le=\"1e-05\"} 2");
+	assert_line(text, "swerve_programming_duration_seconds_bucket{le=\"0.0005\"} 2");
+	assert_line(text, "swerve_programming_duration_seconds_bucket{le=\"0.001\"} 3");
+	assert_line(text, "swerve_programming_duration_seconds_bucket{le=\"10\"} 3");
+	assert_line(text, "swerve_programming_duration_seconds_bucket{le=\"+Inf\"} 4");
+	assert_line(text, "swerve_programming_duration_seconds_sum 3600.001500000");
+	assert_line(text, "swerve_programming_duration_seconds_count 4");
 }
 
 /* Every sample belongs to the metric whose HELP and TYPE come before it, and no metric comes twice. */
@@ -509,6 +529,7 @@ int main(void)
 		TEST(test_view),
 		TEST(test_believed_health),
 		TEST(test_metrics),
+		TEST(test_histogram_is_cumulative),
 		TEST(test_metrics_are_grouped),
 		TEST(test_metrics_escape_labels),
 		TEST(test_json_status),

@@ -15,6 +15,7 @@
 #include "base/container_of.h"
 #include "base/duration.h"
 #include "base/hashmap.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
 #include "health/health.h"
@@ -50,8 +51,10 @@ struct agent {
 	struct hashmap *retries; /* the same, but not before the next heartbeat */
 	struct loop_timer work;
 	struct loop_timer heartbeat;
-	uint64_t last_sync; /* when the source last delivered a consistent state */
-	bool synced;        /* it has delivered everything once */
+	struct histogram programming; /* from the arrival of a change to the kernel serving it */
+	uint64_t arrived;             /* the oldest change that is not applied yet; 0: all are */
+	uint64_t last_sync;           /* when the source last delivered a consistent state */
+	bool synced;                  /* it has delivered everything once */
 	bool swept;
 };
 
@@ -215,11 +218,16 @@ static int work_one(struct agent *agent)
 {
 	_cleanup_free_ char *namespace = NULL, *name = NULL;
 	int more = model_next_changed(agent->model, &namespace, &name);
+	bool from_source = more > 0;
 
-	if (!more)
+	if (!more) {
+		agent->arrived = 0;
 		more = next_again(agent, &namespace, &name);
+	}
 	if (more > 0)
 		plan_one(agent, namespace, name);
+	if (from_source && agent->arrived)
+		histogram_add(&agent->programming, clock_now() - agent->arrived);
 	return more;
 }
 
@@ -275,12 +283,20 @@ static void on_heartbeat(struct loop_timer *timer, uint64_t now)
 		log_error("out of memory: no more heartbeats");
 }
 
+/* The loop's time is when it woke up, so decoding counts. */
+static void note_arrival(struct agent *agent)
+{
+	if (!agent->arrived)
+		agent->arrived = loop_now(agent->loop);
+}
+
 static void on_put(void *arg, struct object *object)
 {
 	struct agent *agent = arg;
 	enum object_kind kind = object->kind;
 	int err = model_put(agent->model, object);
 
+	note_arrival(agent);
 	if (err)
 		log_error("a %s is lost: %s", object_kind_to_str(kind), strerror(-err));
 }
@@ -289,6 +305,7 @@ static void on_remove(void *arg, enum object_kind kind, const char *namespace, c
 {
 	struct agent *agent = arg;
 
+	note_arrival(agent);
 	model_remove(agent->model, kind, namespace, name);
 }
 
@@ -345,6 +362,7 @@ static int open_status(struct agent *agent, const struct agent_config *config,
 							.model = agent->model,
 							.source = config->source,
 							.started = loop_now(agent->loop),
+							.programming = &agent->programming,
 							.target = status_target,
 							.progress = status_progress,
 							.arg = agent};

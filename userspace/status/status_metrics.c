@@ -83,6 +83,23 @@ static void write_probes(FILE *out, const struct status_view *view)
 		     view->probes.discarded);
 }
 
+/* Buckets are cumulative, as Prometheus wants them. */
+static void write_histogram(FILE *out, const char *name, const char *help,
+			    const struct histogram *histogram)
+{
+	uint64_t count = 0;
+
+	head(out, name, "histogram", help);
+	for (size_t i = 0; i < HISTOGRAM_STEPS; i++) {
+		count += histogram->counts[i];
+		fprintf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
+			(double)histogram_bound(i) / (double)NSEC_PER_SEC, count);
+	}
+	fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, histogram_count(histogram));
+	fprintf(out, "%s_sum %.9f\n%s_count %" PRIu64 "\n", name,
+		(double)histogram->sum / (double)NSEC_PER_SEC, name, histogram_count(histogram));
+}
+
 static void write_per_service(FILE *out, const struct status_view *view, const char *name,
 			      const char *labels, uint64_t (*value)(const struct status_port *))
 {
@@ -138,6 +155,10 @@ static void write_services(FILE *out, const struct status_view *view)
 
 void status_metrics_write(FILE *out, const struct status_view *view)
 {
+	if (view->programming)
+		write_histogram(out, "swerve_programming_duration_seconds",
+				"From the arrival of a change to the kernel serving it.",
+				view->programming);
 	write_daemon(out, view);
 	write_counts(out, view);
 	write_probes(out, view);

@@ -115,6 +115,7 @@ int status_view_take(const struct status_context *context, uint64_t now, struct 
 		.now = now,
 		.started = context->started,
 		.version = SWERVE_VERSION,
+		.programming = context->programming,
 		.node = model_node_name(context->model),
 		.source = context->source,
 		.services = hashmap_len(table->by_service),

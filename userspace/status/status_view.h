@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "base/histogram.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "health/health.h"
@@ -25,8 +26,9 @@ struct status_context {
 	const struct datapath *datapath;
 	const struct health *health;
 	const struct model *model;
-	const char *source; /* as on the command line */
-	uint64_t started;   /* ns of CLOCK_MONOTONIC */
+	const char *source;                  /* as on the command line */
+	uint64_t started;                    /* ns of CLOCK_MONOTONIC */
+	const struct histogram *programming; /* from a change's arrival to the kernel serving it */
 
 	/* The pod of a backend as "namespace/name", borrowed; "" or NULL when it is not known. */
 	const char *(*target)(void *arg, uint32_t backend);
@@ -60,6 +62,7 @@ struct status_port {
 struct status_view {
 	uint64_t now, started;
 	const char *version, *node, *source;
+	const struct histogram *programming; /* borrowed */
 	struct status_progress progress;
 	size_t objects[OBJECT_KIND_COUNT];
 	size_t services; /* with at least one port */
