@@ -227,6 +227,7 @@ static int plan_one_port(const struct planner *planner, const struct service_por
 	_cleanup_(plan_port_done) struct plan_port plan_port = {
 		.proto = port->proto,
 		.probe = planner->service->probe,
+		.conns = planner->service->conns,
 	};
 	int r = plan_name(planner, port, v4, plan_port.name);
 
@@ -301,4 +302,18 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 	*ret = plan;
 	plan = (struct plan){};
 	return 0;
+}
+
+bool plan_has_frontend(const struct plan *plan, const char *port_name, const struct addr *addr,
+		       uint16_t port)
+{
+	vec_foreach(&plan->ports, candidate) {
+		if (strcmp(candidate->name, port_name))
+			continue;
+		vec_foreach(&candidate->frontends, frontend) {
+			if (frontend->port == port && addr_equal(&frontend->addr, addr))
+				return true;
+		}
+	}
+	return false;
 }

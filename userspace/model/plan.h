@@ -7,8 +7,10 @@
 
 #include "base/addr.h"
 #include "base/vec.h"
+#include "model/conn_policy.h"
 #include "model/probe_spec.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct model;
@@ -39,6 +41,7 @@ struct plan_port {
 	char name[PLAN_NAME_SIZE];
 	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
 	struct probe_spec probe;
+	struct conn_policy conns;
 	VEC(struct plan_frontend) frontends;
 	/*
 	 * Ready endpoints first, then those that are serving and terminating, which the datapath
@@ -63,3 +66,7 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 		 struct plan *ret);
 
 void plan_done(struct plan *plan);
+
+/* Whether the port of that name is to be reached there. */
+bool plan_has_frontend(const struct plan *plan, const char *port_name, const struct addr *addr,
+		       uint16_t port);

@@ -21,9 +21,8 @@ const struct probe_spec PROBE_SPEC_DEFAULT = {
 };
 
 static const char *const kind_names[] = {
-	[PROBE_TCP] = "tcp",
-	[PROBE_HTTP] = "http",
-	[PROBE_NONE] = "none",
+	[PROBE_TCP] = "tcp",   [PROBE_HTTP] = "http", [PROBE_HTTPS] = "https",
+	[PROBE_GRPC] = "grpc", [PROBE_NONE] = "none",
 };
 _Static_assert(ARRAY_SIZE(kind_names) == PROBE_KIND_COUNT, "a name for every kind");
 
@@ -62,18 +61,39 @@ static int set_kind(struct probe_spec *spec, const char *value)
 	return -EINVAL;
 }
 
-static int set_path(struct probe_spec *spec, const char *value)
+/* Visible ASCII characters, fewer than `size`. */
+static int set_text(char *field, size_t size, const char *value)
 {
 	size_t len = strlen(value);
 
-	if (value[0] != '/' || len >= PROBE_PATH_SIZE)
+	if (len >= size)
 		return -EINVAL;
 	for (const char *c = value; *c; c++) {
 		if (*c <= ' ' || *c > '~')
 			return -EINVAL;
 	}
-	memcpy(spec->path, value, len + 1);
+	memcpy(field, value, len + 1);
 	return 0;
+}
+
+static int set_path(struct probe_spec *spec, const char *value)
+{
+	return value[0] == '/' ? set_text(spec->path, sizeof(spec->path), value) : -EINVAL;
+}
+
+/* Letters, digits, '.' and '-': what goes into a URL as it is. */
+static int set_host(struct probe_spec *spec, const char *value)
+{
+	const char *allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+
+	if (!*value || value[strspn(value, allowed)])
+		return -EINVAL;
+	return set_text(spec->host, sizeof(spec->host), value);
+}
+
+static int set_grpc_service(struct probe_spec *spec, const char *value)
+{
+	return set_text(spec->grpc_service, sizeof(spec->grpc_service), value);
 }
 
 static int set_port(struct probe_spec *spec, const char *value)
@@ -131,9 +151,12 @@ static const struct {
 	int (*set)(struct probe_spec *spec, const char *value);
 	const char *expected;
 } annotations[] = {
-	{"swerve.dev/probe", set_kind, "tcp, http or none"},
+	{"swerve.dev/probe", set_kind, "tcp, http, https, grpc or none"},
 	{"swerve.dev/probe-path", set_path,
 	 "an absolute path of at most 255 ASCII characters without spaces"},
+	{"swerve.dev/probe-host", set_host, "a host name or an IPv4 address"},
+	{"swerve.dev/probe-grpc-service", set_grpc_service,
+	 "at most 120 ASCII characters without spaces"},
 	{"swerve.dev/probe-port", set_port, "a port number (1 to 65535)"},
 	{"swerve.dev/probe-interval", set_interval, "a duration from 10ms to 1m"},
 	{"swerve.dev/probe-timeout", set_timeout, "a duration from 1ms to 1m"},

@@ -5,18 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum probe_kind { PROBE_TCP, PROBE_HTTP, PROBE_NONE, PROBE_KIND_COUNT };
+enum probe_kind { PROBE_TCP, PROBE_HTTP, PROBE_HTTPS, PROBE_GRPC, PROBE_NONE, PROBE_KIND_COUNT };
 
-enum { PROBE_PATH_SIZE = 256 };
+enum { PROBE_PATH_SIZE = 256, PROBE_HOST_SIZE = 254, PROBE_GRPC_SERVICE_SIZE = 121 };
 
 struct probe_spec {
 	enum probe_kind kind;
 	char path[PROBE_PATH_SIZE]; /* of the GET, begins with '/' */
-	uint16_t port;              /* host order; 0: the endpoint's own port */
-	uint8_t rise;               /* successes in a row until a backend that is down comes back */
-	uint8_t fall;               /* ambiguous failures in a row until it is taken out */
-	uint64_t interval;          /* ns from the start of a probe to the next one's */
-	uint64_t timeout;           /* ns until a probe without an answer has failed */
+	char host[PROBE_HOST_SIZE]; /* "Host" and TLS' server name; "": address and port */
+	char grpc_service[PROBE_GRPC_SERVICE_SIZE]; /* of the health check; "": the whole server */
+	uint16_t port;                              /* host order; 0: the endpoint's own port */
+	uint8_t rise;      /* successes in a row until a backend that is down comes back */
+	uint8_t fall;      /* ambiguous failures in a row until it is taken out */
+	uint64_t interval; /* ns from the start of a probe to the next one's */
+	uint64_t timeout;  /* ns until a probe without an answer has failed */
 };
 
 /* tcp, "/", own port, rise 2, fall 3, interval 100 ms, timeout 500 ms. */
@@ -26,8 +28,10 @@ const char *probe_kind_to_str(enum probe_kind kind);
 
 /*
  * Sets the field that an annotation stands for. `key` is the whole annotation key:
- *   swerve.dev/probe           tcp, http or none
+ *   swerve.dev/probe           tcp, http, https, grpc or none
  *   swerve.dev/probe-path      absolute path and query, at most 255 ASCII characters, no spaces
+ *   swerve.dev/probe-host      a host name or IPv4 address, for http and https
+ *   swerve.dev/probe-grpc-service  at most 120 ASCII characters without spaces
  *   swerve.dev/probe-port      1 to 65535
  *   swerve.dev/probe-interval  10ms to 1m      (Go durations)
  *   swerve.dev/probe-timeout   1ms to 1m

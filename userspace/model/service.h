@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/vec.h"
+#include "model/conn_policy.h"
 #include "model/probe_spec.h"
 
 #include <stdbool.h>
@@ -27,7 +28,8 @@ struct service {
 	VEC(struct addr) cluster_ips; /* empty: headless or ExternalName */
 	VEC(struct service_port) ports;
 	enum traffic_policy internal_policy;
-	struct probe_spec probe; /* from the annotations swerve.dev/probe… */
+	struct probe_spec probe;  /* from the annotations swerve.dev/probe… */
+	struct conn_policy conns; /* from swerve.dev/on-down and swerve.dev/down-grace */
 };
 
 /* Frees the service and what it owns. NULL is allowed. */

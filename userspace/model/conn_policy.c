@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/conn_policy.h"
+
+#include "base/duration.h"
+
+#include <errno.h>
+#include <string.h>
+
+const struct conn_policy CONN_POLICY_DEFAULT = {
+	.close_on_down = true,
+	.down_grace = NSEC_PER_SEC,
+};
+
+static int set_on_down(struct conn_policy *policy, const char *value)
+{
+	bool close = strcmp(value, "close") == 0;
+
+	if (!close && strcmp(value, "keep") != 0)
+		return -EINVAL;
+	policy->close_on_down = close;
+	return 0;
+}
+
+static int set_down_grace(struct conn_policy *policy, const char *value)
+{
+	uint64_t ns;
+
+	if (duration_from_str(value, &ns) < 0 || ns > 600 * NSEC_PER_SEC)
+		return -EINVAL;
+	policy->down_grace = ns;
+	return 0;
+}
+
+static int result_of(int err, const char *expected, const char **ret_expected)
+{
+	if (!err)
+		return 1;
+	*ret_expected = expected;
+	return err;
+}
+
+int conn_policy_set(struct conn_policy *policy, const char *key, const char *value,
+		    const char **ret_expected)
+{
+	if (strcmp(key, "swerve.dev/on-down") == 0)
+		return result_of(set_on_down(policy, value), "close or keep", ret_expected);
+	if (strcmp(key, "swerve.dev/down-grace") == 0)
+		return result_of(set_down_grace(policy, value), "a duration from 0 to 10m",
+				 ret_expected);
+	return 0;
+}
