@@ -158,7 +158,7 @@ static void result_done(struct result *result)
 
 static void run(const char *text, size_t size, struct result *ret)
 {
-	struct decode_events events = {on_object, on_problem, ret};
+	struct decode_events events = {.object = on_object, .problem = on_problem, .arg = ret};
 	/* Exactly as large as the text, so that reading on is seen by the sanitizer. */
 	_cleanup_free_ char *copy = must(malloc(size ? size : 1));
 

@@ -128,7 +128,7 @@ static void received_done(struct received *received)
 
 static int decode_list(struct received *received)
 {
-	struct decode_events events = {on_object, on_problem, received};
+	struct decode_events events = {.object = on_object, .problem = on_problem, .arg = received};
 
 	return decode(list, sizeof(list) - 1, &events);
 }
@@ -228,7 +228,8 @@ static void ignore_object(void *arg, struct object *object, uint64_t digest)
 static void test_decode_large(void **state)
 {
 	struct received received = {};
-	struct decode_events events = {ignore_object, on_problem, &received};
+	struct decode_events events = {
+		.object = ignore_object, .problem = on_problem, .arg = &received};
 	int r = -ENOMEM;
 	size_t size;
 	_cleanup_free_ char *text = make_large_text(&size);
@@ -248,7 +249,8 @@ static void test_decode_large(void **state)
 static void test_decode_malformed(void **state)
 {
 	struct received received = {};
-	struct decode_events events = {on_object, on_problem, &received};
+	struct decode_events events = {
+		.object = on_object, .problem = on_problem, .arg = &received};
 	static const char text[] = "{\"kind\": \"No";
 
 	(void)state;

@@ -21,29 +21,49 @@ void http_client_free(struct http_client *client);
 struct http_result {
 	/*
 	 * 0: an answer came, see status. Else -errno: -ECONNREFUSED, -ECONNRESET (also: closed
-	 * before an answer), -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, -EPROTO (no HTTP), -EIO.
+	 * before an answer), -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, -EPROTO (no HTTP, no TLS),
+	 * -EIO.
 	 */
 	int error;
 	int status;         /* 200 … */
 	const char *detail; /* a few words for people, borrowed for the call */
+
+	/* Its beginning, borrowed for the call; body_size may be larger: what came of it. */
+	const uint8_t *body;
+	size_t body_size;
+	int grpc_status; /* of the header or trailer "grpc-status"; -1: none, or no number */
 };
+
+enum { HTTP_BODY_KEPT = 64 };
 
 struct http_request; /* opaque: a request under way */
 
-/* A GET that looks at the status only and reads at most 10 KiB of the body. */
+/* A GET that looks at the status and reads at most 10 KiB of the body. */
 struct http_get {
-	const char *url;        /* copied */
+	const char *url;        /* copied. https: certificates are not verified */
 	const char *user_agent; /* copied */
 	uint64_t timeout;       /* ns, for all of it */
 	bool fresh;             /* on a connection of its own, reset after it */
+	bool follow;            /* redirects, at most ten, to the URL's host */
+
+	/*
+	 * Connects to this address instead of the URL's host, which goes into "Host", without the
+	 * port, and into TLS' server name. Copied; NULL: connects to the URL's host.
+	 */
+	const char *address;
+
+	/* Not NULL: a gRPC call over plaintext HTTP/2 with this message instead. Copied. */
+	const void *grpc;
+	size_t grpc_size;
+
 	void (*done)(void *arg, const struct http_result *result);
 	void *arg;
 };
 
 /*
  * Starts a request. `done` is called once, from the loop, never from inside this call; not after
- * http_request_cancel(). Neither proxy settings nor credentials of the environment are used.
- * Redirects are not followed. Returns 0 or -errno.
+ * http_request_cancel(). Neither proxy settings nor credentials of the environment are used. A
+ * redirect that is not followed is the answer. Returns 0 or -errno.
  */
 int http_client_get(struct http_client *client, const struct http_get *get,
 		    struct http_request **ret);

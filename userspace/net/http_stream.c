@@ -28,7 +28,7 @@ struct http_stream {
 	struct transfer transfer;
 	struct curl_slist *headers;
 	struct curl_slist *connect_to;
-	void (*head)(void *arg, int status);
+	void (*head)(void *arg, int status, const char *peer);
 	void (*data)(void *arg, const char *bytes, size_t size);
 	void (*done)(void *arg, const struct http_stream_end *end);
 	void *arg;
@@ -108,6 +108,17 @@ static int error_from_code(CURLcode code, long os_errno)
 	}
 }
 
+/* Resolving that takes too long is a time-out of connecting to libcurl. */
+static bool was_resolved(CURL *easy, CURLcode code)
+{
+	curl_off_t resolved = 0;
+
+	if (code != CURLE_OPERATION_TIMEDOUT)
+		return true;
+	return curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved) == CURLE_OK &&
+	       resolved > 0;
+}
+
 static unsigned int retry_after(CURL *easy)
 {
 	curl_off_t seconds = 0;
@@ -124,15 +135,14 @@ static void stream_done(struct transfer *transfer, CURLcode code)
 	void (*done)(void *arg, const struct http_stream_end *end) = stream->done;
 	void *arg = stream->arg;
 	long status = 0, os_errno = 0;
-	const char *peer = NULL;
 
 	/* A connection that is closed before the head is a success to libcurl. */
 	if (code == CURLE_OK && !stream->begun)
 		code = CURLE_GOT_NOTHING;
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_errno);
-	curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &peer);
-	end.error = error_from_code(code, os_errno);
+	end.error = was_resolved(transfer->easy, code) ? error_from_code(code, os_errno)
+						       : -EADDRNOTAVAIL;
 	end.status = stream->begun ? (int)status : 0;
 	end.retry_after = retry_after(transfer->easy);
 	end.detail = detail;
@@ -141,7 +151,6 @@ static void stream_done(struct transfer *transfer, CURLcode code)
 	else
 		snprintf(detail, sizeof(detail), "%s",
 			 *stream->error ? stream->error : curl_easy_strerror(code));
-	snprintf(end.peer, sizeof(end.peer), "%s", peer ? peer : "");
 	http_stream_cancel(stream);
 	done(arg, &end);
 }
@@ -151,6 +160,7 @@ static void stream_done(struct transfer *transfer, CURLcode code)
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
 {
 	struct http_stream *stream = arg;
+	const char *peer = NULL;
 	long status = 0;
 
 	if (line[0] != '\r' && line[0] != '\n')
@@ -160,7 +170,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	if (status < 200 || stream->begun)
 		return size * count;
 	stream->begun = true;
-	stream->head(stream->arg, (int)status);
+	curl_easy_getinfo(stream->transfer.easy, CURLINFO_PRIMARY_IP, &peer);
+	stream->head(stream->arg, (int)status, peer ? peer : "");
 	return size * count;
 }
 

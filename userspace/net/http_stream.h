@@ -28,8 +28,6 @@ struct http_tls {
 	bool insecure;           /* takes any certificate */
 };
 
-enum { HTTP_PEER_SIZE = 64 };
-
 struct http_stream_end {
 	/*
 	 * 0: the answer is complete, see status. Else -errno: -ECONNREFUSED (and other errors of
@@ -38,10 +36,9 @@ struct http_stream_end {
 	 * -EIO.
 	 */
 	int error;
-	int status;                /* 200 …, 0: none came */
-	unsigned int retry_after;  /* seconds, 0: not said */
-	const char *detail;        /* a few words for people, borrowed for the call */
-	char peer[HTTP_PEER_SIZE]; /* address of the server, "" if not connected */
+	int status;               /* 200 …, 0: none came */
+	unsigned int retry_after; /* seconds, 0: not said */
+	const char *detail;       /* a few words for people, borrowed for the call */
 };
 
 struct http_stream_get {
@@ -53,9 +50,10 @@ struct http_stream_get {
 	bool fresh; /* not on a connection that is there already */
 	/*
 	 * Called from inside of libcurl, so they may only take note: the stream must be neither
-	 * cancelled nor another one started. `head`: the answer begins, its status is known.
+	 * cancelled nor another one started. `head`: the answer begins, with this status, from this
+	 * address (borrowed for the call).
 	 */
-	void (*head)(void *arg, int status);
+	void (*head)(void *arg, int status, const char *peer);
 	void (*data)(void *arg, const char *bytes, size_t size);
 	/* Called once, from the loop; not after http_stream_cancel(). The stream is gone then. */
 	void (*done)(void *arg, const struct http_stream_end *end);

@@ -243,6 +243,14 @@ int transfer_start(struct transfer *transfer)
 	return 0;
 }
 
+int transfer_again(struct transfer *transfer)
+{
+	CURLM *multi = transfer->owner->multi;
+
+	curl_multi_remove_handle(multi, transfer->easy);
+	return curl_multi_add_handle(multi, transfer->easy) == CURLM_OK ? 0 : -ENOMEM;
+}
+
 /* libcurl never clears the errno it reports: a handle that has one would tell it again. */
 static bool is_reusable(CURL *easy)
 {

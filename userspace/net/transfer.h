@@ -39,5 +39,8 @@ int transfer_init(struct transfers *transfers, struct transfer *transfer);
 /* Starts it; nothing is called from inside. Returns 0 or -errno, then it has ended. */
 int transfer_start(struct transfer *transfer);
 
+/* Starts it once more, from `done`; options may have been changed. Returns 0 or -errno. */
+int transfer_again(struct transfer *transfer);
+
 /* Stops it, if it runs, and gives the handle back. Not from a callback of libcurl. */
 void transfer_end(struct transfer *transfer);

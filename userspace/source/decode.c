@@ -118,8 +118,32 @@ static int decode_object(struct decode_reader *reader, const struct field *root)
 	r = decode_content(reader, root, &object);
 	if (r < 0 || reader->broken || object_is_empty(&object))
 		return r;
-	reader->events->object(reader->events->arg, &object, decode_digest(root->value));
+	reader->events->object(reader->events->arg, &object, decode_digest_object(root->value));
 	object = (struct object){};
+	return 0;
+}
+
+int decode_object_as(struct decode_reader *reader, const struct field *root,
+		     enum object_kind default_kind)
+{
+	struct field kind;
+
+	if (!json_is_object(root->value)) {
+		field_problem(reader, root, DROPS_OBJECT, "is not an object");
+		return 0;
+	}
+	kind = field_member(reader, root, "kind", FIELD_STRING, DROPS_OBJECT);
+	if (kind.wrong)
+		return 0;
+	reader->kind = default_kind;
+	if (kind.value)
+		reader->kind = kind_from_str(field_string(&kind), strlen(field_string(&kind)));
+	if (reader->kind != OBJECT_KIND_COUNT)
+		return decode_object(reader, root);
+	if (kind.value)
+		field_problem(reader, &kind, DROPS_OBJECT, "is none of " KINDS);
+	else
+		field_missing(reader, &kind, DROPS_OBJECT);
 	return 0;
 }
 
@@ -134,25 +158,8 @@ static int decode_item(const struct decode_events *events, const struct field *i
 		.position = index,
 	};
 	struct field root = {.value = json_array_get(items->value, index)};
-	struct field kind;
 
-	if (!json_is_object(root.value)) {
-		field_problem(&reader, &root, DROPS_OBJECT, "is not an object");
-		return 0;
-	}
-	kind = field_member(&reader, &root, "kind", FIELD_STRING, DROPS_OBJECT);
-	if (kind.wrong)
-		return 0;
-	reader.kind = item_kind;
-	if (kind.value)
-		reader.kind = kind_from_str(field_string(&kind), strlen(field_string(&kind)));
-	if (reader.kind != OBJECT_KIND_COUNT)
-		return decode_object(&reader, &root);
-	if (kind.value)
-		field_problem(&reader, &kind, DROPS_OBJECT, "is none of " KINDS);
-	else
-		field_missing(&reader, &kind, DROPS_OBJECT);
-	return 0;
+	return decode_object_as(&reader, &root, item_kind);
 }
 
 static int decode_list(struct decode_reader *reader, const struct field *root,
@@ -212,7 +219,7 @@ static int decode_document(const struct decode_events *events, json_t *document)
 	return 0;
 }
 
-static void report_syntax_error(const struct decode_events *events, const json_error_t *error)
+void decode_syntax_error(const struct decode_events *events, const json_error_t *error)
 {
 	char text[JSON_ERROR_TEXT_LENGTH + 64];
 	struct decode_problem problem = {.kind = OBJECT_KIND_COUNT, .text = text, .fatal = 1};
@@ -230,6 +237,20 @@ int decode(const char *text, size_t size, const struct decode_events *events)
 	int r = decode_memory_load(&memory, text, size, &document, &error);
 
 	if (r == -EINVAL)
-		report_syntax_error(events, &error);
+		decode_syntax_error(events, &error);
 	return r < 0 ? r : decode_document(events, document);
+}
+
+int decode_as(enum object_kind kind, const char *text, size_t size,
+	      const struct decode_events *events)
+{
+	_cleanup_(decode_memory_done) struct decode_memory memory = {};
+	struct decode_reader reader = {.events = events, .kind = OBJECT_KIND_COUNT};
+	struct field root = {};
+	json_error_t error;
+	int r = decode_memory_load(&memory, text, size, &root.value, &error);
+
+	if (r == -EINVAL)
+		decode_syntax_error(events, &error);
+	return r < 0 ? r : decode_object_as(&reader, &root, kind);
 }

@@ -26,11 +26,13 @@ struct decode_problem {
 struct decode_events {
 	/*
 	 * Takes what the object holds. Two objects with the same digest have the same JSON, up to
-	 * the order of members.
+	 * the order of members, and up to kind and apiVersion, which only some answers have.
 	 */
 	void (*object)(void *arg, struct object *object, uint64_t digest);
 	void (*problem)(void *arg, const struct decode_problem *problem);
 	void *arg;
+	/* Services whose label names this proxy are ours; NULL: those without the label. */
+	const char *proxy_name;
 };
 
 /*
@@ -40,10 +42,14 @@ struct decode_events {
  * input; of an object that is there twice, both.
  *
  * Not delivered, and no problem, is what kube-proxy does not serve either: Services, slices and
- * Endpoints with the label service.kubernetes.io/headless, Services with the label
- * service.kubernetes.io/service-proxy-name, slices of address type FQDN.
+ * Endpoints with the label service.kubernetes.io/headless, Services of another proxy (label
+ * service.kubernetes.io/service-proxy-name), slices of address type FQDN.
  *
  * Returns 0, also with problems; -EINVAL if the text is no JSON or no object of Kubernetes (after
  * a problem was reported); -ENOMEM.
  */
 int decode(const char *text, size_t size, const struct decode_events *events);
+
+/* The same for one object; if it has no kind, it is of this one. */
+int decode_as(enum object_kind kind, const char *text, size_t size,
+	      const struct decode_events *events);

@@ -18,18 +18,22 @@ static uint64_t fnv(uint64_t hash, const void *data, size_t size)
 
 static const uint64_t fnv_start = 0xcbf29ce484222325;
 
+static uint64_t digest_member(const char *key, json_t *value)
+{
+	uint64_t digest = decode_digest(value);
+	uint64_t member = fnv(fnv_start, &digest, sizeof(digest));
+
+	return fnv(member, key, strlen(key));
+}
+
 static uint64_t digest_object(json_t *object)
 {
 	uint64_t sum = 0;
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(object, key, value) {
-		uint64_t digest = decode_digest(value);
-		uint64_t member = fnv(fnv_start, &digest, sizeof(digest));
-
-		sum += fnv(member, key, strlen(key));
-	}
+	json_object_foreach(object, key, value)
+		sum += digest_member(key, value);
 	return sum;
 }
 
@@ -75,4 +79,17 @@ uint64_t decode_digest(json_t *value)
 	uint64_t content = digest_content(value);
 
 	return fnv(fnv(fnv_start, &type, 1), &content, sizeof(content));
+}
+
+uint64_t decode_digest_object(json_t *object)
+{
+	uint64_t sum = 0;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value) {
+		if (strcmp(key, "kind") != 0 && strcmp(key, "apiVersion") != 0)
+			sum += digest_member(key, value);
+	}
+	return sum;
 }

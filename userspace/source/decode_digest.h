@@ -7,3 +7,6 @@
 
 /* Does not depend on the order of the members of an object. Allocates nothing. */
 uint64_t decode_digest(json_t *value);
+
+/* The same for an object of Kubernetes, without its members kind and apiVersion. */
+uint64_t decode_digest_object(json_t *object);

@@ -25,3 +25,12 @@ int decode_node(struct decode_reader *reader, const struct field *root, struct n
  */
 struct field decode_metadata(struct decode_reader *reader, const struct field *root,
 			     const char *key, struct field *metadata);
+
+/*
+ * Decodes and reports an object; if it has no kind, it is of default_kind. Returns 0, also after
+ * problems, or -ENOMEM.
+ */
+int decode_object_as(struct decode_reader *reader, const struct field *root,
+		     enum object_kind default_kind);
+
+void decode_syntax_error(const struct decode_events *events, const json_error_t *error);

@@ -156,6 +156,8 @@ static void decode_annotation(struct decode_reader *reader, const struct field *
 	if (!field.value)
 		return;
 	r = probe_spec_set(&service->probe, key, field_string(&field), &expected);
+	if (r == 0)
+		r = conn_policy_set(&service->conns, key, field_string(&field), &expected);
 	if (r < 0)
 		field_problem(reader, &field, DROPS_PART, "is not %s", expected);
 	else if (r == 0)
@@ -171,6 +173,7 @@ static void decode_probe(struct decode_reader *reader, const struct field *root,
 	json_t *value;
 
 	service->probe = PROBE_SPEC_DEFAULT;
+	service->conns = CONN_POLICY_DEFAULT;
 	json_object_foreach(annotations.value, key, value) {
 		if (strncmp(key, annotation_prefix, sizeof(annotation_prefix) - 1) == 0)
 			decode_annotation(reader, &annotations, key, service);
@@ -197,9 +200,14 @@ static bool is_ours(struct decode_reader *reader, const struct field *root)
 {
 	struct field metadata;
 	struct field labels = decode_metadata(reader, root, "labels", &metadata);
+	json_t *proxy = json_object_get(labels.value, "service.kubernetes.io/service-proxy-name");
+	const char *ours = reader->events->proxy_name;
 
-	return !json_object_get(labels.value, "service.kubernetes.io/headless") &&
-	       !json_object_get(labels.value, "service.kubernetes.io/service-proxy-name");
+	if (json_object_get(labels.value, "service.kubernetes.io/headless"))
+		return false;
+	if (!ours)
+		return !proxy;
+	return json_is_string(proxy) && strcmp(json_string_value(proxy), ours) == 0;
 }
 
 int decode_service(struct decode_reader *reader, const struct field *root, struct service **ret)

@@ -41,6 +41,7 @@ struct file_source {
 	int inotify;
 	int watch;    /* -1: the directory is not watched, it is gone */
 	uint64_t due; /* when the next reading is, 0: none is wanted */
+	bool broken;  /* a file could not be read or parsed at the last reading */
 	bool failed;  /* something of the reading that is going on may succeed later */
 };
 
@@ -122,6 +123,7 @@ static void read_one(struct file_source *source, const char *name)
 		file_objects_keep(source->objects, path);
 	if (r == 0)
 		return;
+	source->broken = true;
 	log_warn("file %s: %s; what came from it before stays", path, strerror(-r));
 	source->failed |= is_passing(r);
 }
@@ -152,7 +154,7 @@ static void read_all(struct file_source *source)
 {
 	int r = 0;
 
-	source->failed = false;
+	source->failed = source->broken = false;
 	if (source->name)
 		read_file(source);
 	else
@@ -160,6 +162,7 @@ static void read_all(struct file_source *source)
 	if (r < 0)
 		log_warn("directory %s: %s; what came from it before stays", source->directory,
 			 strerror(-r));
+	source->broken |= r < 0;
 	if (r < 0 || source->failed)
 		arm(source, RETRY_TIME);
 }
@@ -295,4 +298,9 @@ void file_source_free(struct file_source *source)
 	free(source->directory);
 	free(source->name);
 	free(source);
+}
+
+bool file_source_is_whole(const struct file_source *source)
+{
+	return !source->broken && file_objects_are_whole(source->objects);
 }

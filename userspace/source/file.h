@@ -17,6 +17,8 @@
 
 #include "source/source.h"
 
+#include <stdbool.h>
+
 struct file_source; /* opaque */
 struct loop;
 
@@ -29,3 +31,9 @@ struct loop;
 int file_source_new(struct loop *loop, const char *path, const struct source_events *events,
 		    struct file_source **ret);
 void file_source_free(struct file_source *source);
+
+/*
+ * Whether the last reading found everything in order. If not, what was reported is not all that
+ * there is: something broken has a last good state only if this source has seen it.
+ */
+bool file_source_is_whole(const struct file_source *source);

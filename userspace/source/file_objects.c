@@ -46,6 +46,7 @@ struct file_objects {
 	struct source_events events;
 	struct hashmap *entries;
 	uint64_t generation;
+	bool whole; /* no object of the reading that is going on was broken */
 };
 
 /* An object of the file that is being read. */
@@ -192,6 +193,8 @@ static void stage_problem(void *arg, const struct decode_problem *problem)
 				   problem->name);
 	if (entry && stage->error == 0)
 		stage->error = vec_push(&stage->broken, entry);
+	if (problem->fatal && problem->kind < OBJECT_KIND_COUNT)
+		stage->objects->whole = false;
 	stage_warn(stage, "%s; %s", problem->text, outcome(problem));
 }
 
@@ -283,13 +286,20 @@ void file_objects_free(struct file_objects *objects)
 void file_objects_begin(struct file_objects *objects)
 {
 	objects->generation++;
+	objects->whole = true;
+}
+
+bool file_objects_are_whole(const struct file_objects *objects)
+{
+	return objects->whole;
 }
 
 int file_objects_apply(struct file_objects *objects, const char *file, const char *text,
 		       size_t size)
 {
 	_cleanup_(stage_done) struct stage stage = {.objects = objects, .file = file};
-	struct decode_events events = {stage_object, stage_problem, &stage};
+	struct decode_events events = {
+		.object = stage_object, .problem = stage_problem, .arg = &stage};
 	int r = decode(text, size, &events);
 
 	if (r == 0)
@@ -310,6 +320,7 @@ int file_objects_apply(struct file_objects *objects, const char *file, const cha
 
 void file_objects_keep(struct file_objects *objects, const char *file)
 {
+	objects->whole = false;
 	hashmap_foreach(objects->entries, iter) {
 		struct entry *entry = iter.value;
 

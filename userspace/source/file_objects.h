@@ -8,6 +8,7 @@
 
 #include "source/source.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct file_objects; /* opaque */
@@ -27,6 +28,9 @@ int file_objects_apply(struct file_objects *objects, const char *file, const cha
 
 /* The objects of this file stay as they are. */
 void file_objects_keep(struct file_objects *objects, const char *file);
+
+/* Whether every Service, EndpointSlice, Endpoints and Node of the last reading was usable. */
+bool file_objects_are_whole(const struct file_objects *objects);
 
 /* Reports as removed what no file has had since file_objects_begin(). */
 void file_objects_end(struct file_objects *objects);

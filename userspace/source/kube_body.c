@@ -63,7 +63,7 @@ int kube_body_add(struct kube_body *body, const char *bytes, size_t size, size_t
 const char *kube_body_get(const struct kube_body *body, size_t *ret_size)
 {
 	*ret_size = body->end - body->start;
-	return body->bytes + body->start;
+	return body->bytes ? body->bytes + body->start : "";
 }
 
 void kube_body_drop(struct kube_body *body, size_t size)
