@@ -24,7 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIMEOUT_SECONDS = 3 };
+/* How long a call may take; CLIENT_TIMEOUT in the environment changes it. */
+static unsigned int timeout_seconds = 3;
 
 /* Why an exchange failed: errno and the call. */
 struct failure {
@@ -91,7 +92,7 @@ static struct addrinfo *resolve(const char *address, const char *port, int type)
 /* Returns a connected socket, or -1 and why. */
 static int connect_to(const struct addrinfo *ai, struct failure *ret)
 {
-	struct timeval limit = {.tv_sec = TIMEOUT_SECONDS};
+	struct timeval limit = {.tv_sec = timeout_seconds};
 	int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -265,12 +266,14 @@ int main(int argc, char **argv)
 	if (argc < 4 || argc > 5)
 		return usage();
 
-	const char *mode = argv[1], *argument = argv[4];
+	const char *mode = argv[1], *argument = argv[4], *timeout = getenv("CLIENT_TIMEOUT");
 	struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: calls end with EINTR */
 	int datagrams = !strcmp(mode, "udp") || !strcmp(mode, "echo");
 	struct addrinfo *ai = resolve(argv[2], argv[3], datagrams ? SOCK_DGRAM : SOCK_STREAM);
 	int status;
 
+	if (timeout && sscanf(timeout, "%u", &timeout_seconds) != 1)
+		return usage();
 	if (!strcmp(mode, "get")) {
 		status = do_get(ai, argument);
 	} else if (!strcmp(mode, "hold")) {

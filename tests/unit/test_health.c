@@ -69,7 +69,9 @@ static int setup(void **arg)
 	assert_int_equal(loop_new(&f->loop), 0);
 	f->server.loop = f->loop;
 	assert_int_equal(http_client_new(f->loop, &f->client), 0);
-	assert_int_equal(health_new(f->loop, f->client, on_change, f, &f->health), 0);
+	assert_int_equal(
+		health_new(f->loop, f->client, &HEALTH_CONFIG_DEFAULT, on_change, f, &f->health),
+		0);
 	*arg = f;
 	return 0;
 }
@@ -506,6 +508,58 @@ static int lowest_free_descriptor(void)
 	return fd;
 }
 
+/* Probed once, and not again before it is used: the idle interval is far longer than the test. */
+static void test_idle_until_it_is_used(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_TCP);
+	struct fixture *f = *arg;
+	struct health_target target;
+	uint64_t last_used = 0, end;
+
+	server_open(&f->server, 200);
+	target = target_of(f, HEALTH_UNKNOWN);
+	target.last_used = &last_used;
+	assert_int_equal(health_add(f->health, &target, &spec), 0);
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_UP, VERDICT_OK, "connected");
+	assert_int_equal(health_totals(f->health).idle, 1);
+	server_close(&f->server);
+	end = clock_now() + 300 * NSEC_PER_MSEC;
+	run_until(f, clock_now() > end);
+	assert_int_equal(view_of(f).probes, 1);
+	expect_no_more(f);
+
+	last_used = clock_now();
+	expect_change(f, HEALTH_UP, HEALTH_SUSPECT, VERDICT_REFUSED, "connection refused");
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_REFUSED, "connection refused");
+	assert_int_equal(health_totals(f->health).idle, 0);
+	assert_int_equal(health_totals(f->health).backends, 1);
+	health_remove(f->health, ID);
+	assert_int_equal(health_totals(f->health).backends, 0);
+}
+
+/* A doubt is cleared also when nobody asks; then it rests in whichever state that is. */
+static void test_idle_but_in_doubt(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_TCP);
+	struct fixture *f = *arg;
+	struct health_target target;
+	uint64_t last_used = 0, end;
+
+	assert_true(server_bind(&f->server, "127.0.0.1"));
+	target = target_of(f, HEALTH_UNKNOWN);
+	target.last_used = &last_used;
+	assert_int_equal(health_add(f->health, &target, &spec), 0);
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_SUSPECT, VERDICT_REFUSED, "connection refused");
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_REFUSED, "connection refused");
+	server_listen(&f->server);
+	end = clock_now() + 700 * NSEC_PER_MSEC;
+	run_until(f, clock_now() > end);
+	assert_int_equal(view_of(f).probes, 2);
+	last_used = clock_now();
+	expect_change(f, HEALTH_DOWN, HEALTH_RECOVERING, VERDICT_OK, "connected");
+	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "connected");
+}
+
 static void check_descriptors(struct fixture *f, enum probe_kind kind)
 {
 	struct probe_spec spec = spec_of(kind);
@@ -590,6 +644,8 @@ int main(void)
 		unit(test_evidence_ends_with_probing),
 		unit(test_set_spec_keeps_evidence),
 		unit(test_equal_spec_changes_nothing),
+		unit(test_idle_until_it_is_used),
+		unit(test_idle_but_in_doubt),
 		unit(test_probes_close_their_descriptors),
 		unit(test_remove_with_a_probe_under_way),
 		unit(test_remove_from_inside_the_callback),

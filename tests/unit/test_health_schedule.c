@@ -65,13 +65,44 @@ static void test_delays_within_jitter(void **arg)
 	}
 }
 
+static uint64_t next_interval(const struct probe_spec *spec, uint64_t random)
+{
+	return health_schedule_next(spec, NEXT_INTERVAL, 0, 0, 0, random);
+}
+
 static void test_jitter_reaches_both_ends(void **arg)
 {
 	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+	uint64_t first = UINT64_MAX, last = 0;
 
 	(void)arg;
-	assert_int_equal(health_schedule_next(&spec, NEXT_INTERVAL, 0, 0, 0, 0), 90 * MS);
-	assert_int_equal(health_schedule_next(&spec, NEXT_INTERVAL, 0, 0, 0, 20 * MS), 110 * MS);
+	for (uint64_t random = 0; random < 20 * MS; random += MS / 7) {
+		uint64_t due = next_interval(&spec, random);
+
+		first = due < first ? due : first;
+		last = due > last ? due : last;
+	}
+	assert_in_range(first, 90 * MS, 99 * MS);
+	assert_in_range(last, 101 * MS, 110 * MS);
+	assert_int_equal(health_schedule_next(&spec, NEXT_FAST, 0, 0, 0, 0), 18 * MS);
+	assert_int_equal(health_schedule_next(&spec, NEXT_FAST, 0, 0, 0, 4 * MS), 22 * MS);
+}
+
+/* All that is due within an eighth of the interval starts at the same moment, or at the next. */
+static void test_probes_start_together(void **arg)
+{
+	static const uint64_t intervals[] = {10 * MS, 50 * MS, 100 * MS, 1000 * MS, 60000 * MS};
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(intervals); i++) {
+		struct probe_spec spec = spec_of(intervals[i], 500 * MS);
+		uint64_t tick = next_interval(&spec, 0);
+
+		tick &= -tick; /* its lowest bit: the moments are multiples of the tick */
+		assert_in_range(tick, 1 << 19, 1 << 26);
+		for (uint64_t random = 0; random < intervals[i] / 5; random += intervals[i] / 97)
+			assert_int_equal(next_interval(&spec, random) % (1 << 19), 0);
+	}
 }
 
 static void test_now_is_now(void **arg)
@@ -104,6 +135,18 @@ static void test_first_is_within_the_interval(void **arg)
 	assert_int_equal(health_schedule_first(&spec, 7 * MS, 42 * MS), 49 * MS);
 }
 
+static void test_idle_never_makes_more_than_50_probes_a_second(void **arg)
+{
+	struct probe_spec spec = spec_of(100 * MS, 500 * MS), slow = spec_of(60000 * MS, 500 * MS);
+
+	(void)arg;
+	assert_in_range(health_schedule_idle(&spec, 1, 7 * MS, 8 * MS, 0), 9007 * MS, 9016 * MS);
+	assert_in_range(health_schedule_idle(&spec, 500, 0, 0, 0), 9000 * MS, 9009 * MS);
+	assert_in_range(health_schedule_idle(&spec, 20000, 0, 0, 0), 360000 * MS, 360009 * MS);
+	assert_in_range(health_schedule_idle(&slow, 1, 0, 0, 0), 54000 * MS, 54009 * MS);
+	assert_int_equal(health_schedule_idle(&spec, 1, 0, 70000 * MS, 0), 70000 * MS);
+}
+
 static void test_late_loop(void **arg)
 {
 	struct probe_spec spec = spec_of(100 * MS, 500 * MS), quick = spec_of(100 * MS, 1 * MS);
@@ -122,9 +165,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_delays_within_jitter),
 		cmocka_unit_test(test_jitter_reaches_both_ends),
+		cmocka_unit_test(test_probes_start_together),
 		cmocka_unit_test(test_now_is_now),
 		cmocka_unit_test(test_overdue_is_now_and_not_made_up_for),
 		cmocka_unit_test(test_first_is_within_the_interval),
+		cmocka_unit_test(test_idle_never_makes_more_than_50_probes_a_second),
 		cmocka_unit_test(test_late_loop),
 	};
 

@@ -16,6 +16,8 @@ static void assert_spec_equal(const struct probe_spec *a, const struct probe_spe
 {
 	assert_int_equal(a->kind, b->kind);
 	assert_string_equal(a->path, b->path);
+	assert_string_equal(a->host, b->host);
+	assert_string_equal(a->grpc_service, b->grpc_service);
 	assert_int_equal(a->port, b->port);
 	assert_int_equal(a->rise, b->rise);
 	assert_int_equal(a->fall, b->fall);
@@ -40,15 +42,22 @@ static void test_default(void **state)
 static void test_each_annotation_sets_its_field(void **state)
 {
 	static const char *const annotations[][2] = {
-		{"swerve.dev/probe", "http"},          {"swerve.dev/probe-path", "/healthz?full=1"},
-		{"swerve.dev/probe-port", "8081"},     {"swerve.dev/probe-interval", "1.5s"},
-		{"swerve.dev/probe-timeout", "250ms"}, {"swerve.dev/probe-rise", "1"},
+		{"swerve.dev/probe", "http"},
+		{"swerve.dev/probe-path", "/healthz?full=1"},
+		{"swerve.dev/probe-port", "8081"},
+		{"swerve.dev/probe-interval", "1.5s"},
+		{"swerve.dev/probe-timeout", "250ms"},
+		{"swerve.dev/probe-rise", "1"},
 		{"swerve.dev/probe-fall", "10"},
+		{"swerve.dev/probe-host", "a.example"},
+		{"swerve.dev/probe-grpc-service", "a.B/c"},
 	};
 	struct probe_spec spec = PROBE_SPEC_DEFAULT;
 	const struct probe_spec expected = {
 		.kind = PROBE_HTTP,
 		.path = "/healthz?full=1",
+		.host = "a.example",
+		.grpc_service = "a.B/c",
 		.port = 8081,
 		.rise = 1,
 		.fall = 10,
@@ -71,6 +80,8 @@ static void test_limits_are_accepted(void **state)
 {
 	static const char *const annotations[][2] = {
 		{"swerve.dev/probe", "tcp"},           {"swerve.dev/probe", "none"},
+		{"swerve.dev/probe", "https"},         {"swerve.dev/probe", "grpc"},
+		{"swerve.dev/probe-host", "10.0.0.1"}, {"swerve.dev/probe-grpc-service", ""},
 		{"swerve.dev/probe-path", "/"},        {"swerve.dev/probe-path", "/a%20b~!"},
 		{"swerve.dev/probe-port", "1"},        {"swerve.dev/probe-port", "65535"},
 		{"swerve.dev/probe-interval", "10ms"}, {"swerve.dev/probe-interval", "1m"},
@@ -100,6 +111,12 @@ static void test_what_does_not_fit_changes_nothing(void **state)
 		{"swerve.dev/probe-path", "/a\r\nHost: b"},
 		{"swerve.dev/probe-path", "/\x7f"},
 		{"swerve.dev/probe-path", "/\xc3\xa9"},
+		{"swerve.dev/probe-host", ""},
+		{"swerve.dev/probe-host", "a b"},
+		{"swerve.dev/probe-host", "a:80"},
+		{"swerve.dev/probe-host", "a/b"},
+		{"swerve.dev/probe-host", "user@a"},
+		{"swerve.dev/probe-grpc-service", "a b"},
 		{"swerve.dev/probe-port", ""},
 		{"swerve.dev/probe-port", "0"},
 		{"swerve.dev/probe-port", "65536"},
@@ -153,6 +170,26 @@ static void test_length_of_path(void **state)
 	assert_string_equal(spec.path, path);
 }
 
+static void test_length_of_texts(void **state)
+{
+	struct probe_spec spec = PROBE_SPEC_DEFAULT;
+	char text[PROBE_HOST_SIZE + 1] = {};
+	const char *expected;
+
+	(void)state;
+	memset(text, 'a', PROBE_HOST_SIZE);
+	assert_int_equal(probe_spec_set(&spec, "swerve.dev/probe-host", text, &expected), -EINVAL);
+	text[PROBE_HOST_SIZE - 1] = 0;
+	assert_int_equal(probe_spec_set(&spec, "swerve.dev/probe-host", text, &expected), 1);
+	text[PROBE_GRPC_SERVICE_SIZE] = 0;
+	assert_int_equal(probe_spec_set(&spec, "swerve.dev/probe-grpc-service", text, &expected),
+			 -EINVAL);
+	text[PROBE_GRPC_SERVICE_SIZE - 1] = 0;
+	assert_int_equal(probe_spec_set(&spec, "swerve.dev/probe-grpc-service", text, &expected),
+			 1);
+	assert_string_equal(spec.grpc_service, text);
+}
+
 static void test_other_annotations(void **state)
 {
 	static const char *const keys[] = {
@@ -179,6 +216,8 @@ static void test_names(void **state)
 	(void)state;
 	assert_string_equal(probe_kind_to_str(PROBE_TCP), "tcp");
 	assert_string_equal(probe_kind_to_str(PROBE_HTTP), "http");
+	assert_string_equal(probe_kind_to_str(PROBE_HTTPS), "https");
+	assert_string_equal(probe_kind_to_str(PROBE_GRPC), "grpc");
 	assert_string_equal(probe_kind_to_str(PROBE_NONE), "none");
 }
 
@@ -190,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_limits_are_accepted),
 		cmocka_unit_test(test_what_does_not_fit_changes_nothing),
 		cmocka_unit_test(test_length_of_path),
+		cmocka_unit_test(test_length_of_texts),
 		cmocka_unit_test(test_other_annotations),
 		cmocka_unit_test(test_names),
 	};

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each target has one timer, which is armed exactly when no probe is under way; so probes of one
- * target never overlap. Timers only start probes, the end of a probe only arms the timer: a probe
- * that is due at once starts in the next round, not from inside a callback.
+ * A target that is probed is in one of three places: its timer is armed, it waits in the queue, or a
+ * probe is under way; so probes of one target never overlap. Only timers start probes, the end of a
+ * probe only arms the timer: a probe that is due at once starts in the next round, not from inside a
+ * callback.
  *
  * The caller is told of a change last, as it may remove the target, or all of them, in that call.
  */
@@ -10,7 +11,10 @@
 
 #include "base/cleanup.h"
 #include "base/container_of.h"
+#include "base/duration.h"
 #include "base/hashmap.h"
+#include "health/health_demand.h"
+#include "health/health_queue.h"
 #include "health/health_schedule.h"
 #include "health/probe.h"
 
@@ -21,6 +25,18 @@
 #include <string.h>
 #include <sys/random.h>
 
+/* How soon the first connection after a pause is noticed; with many services a little later. */
+#define SCAN_INTERVAL  (20 * NSEC_PER_MSEC)
+#define SCAN_PER_GROUP (3 * NSEC_PER_USEC)
+
+/* Weight of a probe in the mean interval. */
+enum { INTERVAL_SHARE = 64 };
+
+const struct health_config HEALTH_CONFIG_DEFAULT = {
+	.demand_ttl = 60 * NSEC_PER_SEC,
+	.max_rate = 2000,
+};
+
 struct health {
 	struct loop *loop;
 	struct http_client *client;
@@ -29,6 +45,10 @@ struct health {
 	struct hashmap *targets; /* by id; owns the values */
 	uint64_t random;         /* state of random_next() */
 	struct health_totals totals;
+	struct health_demand *demand;
+	struct health_queue queue;
+	struct loop_timer scan;
+	bool scanning; /* the timer is armed */
 };
 
 struct target {
@@ -37,10 +57,13 @@ struct target {
 	struct probe_spec spec;
 	struct health_fsm fsm;
 	struct health_view view; /* all but state and verdict, which are in fsm */
+	struct demand_member demand;
 	struct loop_timer timer;
+	struct queue_entry entry;
 	struct probe probe;
-	uint64_t started;  /* when the last probe began */
-	unsigned int slow; /* NEXT_SLOW in a row */
+	uint64_t started;     /* when the last probe began */
+	unsigned int slow;    /* NEXT_SLOW in a row */
+	enum health_next why; /* the next probe is due */
 };
 
 /* SplitMix64 (Steele, Lea, Flood 2014). Good enough to spread probes, nothing else depends on it. */
@@ -104,13 +127,33 @@ static void target_count(struct target *target, const struct probe_result *resul
 	snprintf(view->detail, sizeof(view->detail), "%s", result->detail);
 }
 
+/* A doubt is cleared also when nobody asks. */
+static bool target_is_idle(const struct target *target)
+{
+	return !health_demand_has(&target->demand) && target->why != NEXT_NOW &&
+	       target->why != NEXT_FAST;
+}
+
+static enum queue_order target_order(const struct target *target)
+{
+	if (target->why == NEXT_NOW || target->why == NEXT_FAST)
+		return QUEUE_URGENT;
+	return target_is_idle(target) ? QUEUE_IDLE : QUEUE_NORMAL;
+}
+
 /* Returns 0, or -ENOMEM of the loop. */
 static int target_schedule(struct target *target, enum health_next next)
 {
 	struct health *health = target->health;
-	uint64_t due = health_schedule_next(&target->spec, next, target->slow, target->started,
-					    loop_now(health->loop), random_next(health));
+	uint64_t now = loop_now(health->loop), random = random_next(health), due;
 
+	target->why = next;
+	if (target_is_idle(target))
+		due = health_schedule_idle(&target->spec, health_demand_idle(health->demand),
+					   target->started, now, random);
+	else
+		due = health_schedule_next(&target->spec, next, target->slow, target->started, now,
+					   random);
 	target->slow = next == NEXT_SLOW ? target->slow + 1 : 0;
 	return loop_timer_arm(health->loop, &target->timer, due);
 }
@@ -161,16 +204,27 @@ static void target_on_done(struct probe *probe, const struct probe_result *resul
 	target_finish(container_of(probe, struct target, probe), result);
 }
 
-static void target_on_timer(struct loop_timer *timer, uint64_t now)
+/* What is well and in demand shows how far apart probes really are. */
+static void target_measure(struct target *target, uint64_t now)
 {
-	struct target *target = container_of(timer, struct target, timer);
+	uint64_t *mean = &target->health->totals.interval;
+	uint64_t interval = now - target->started;
+
+	if (!target->view.probes || target->why != NEXT_INTERVAL || target_is_idle(target))
+		return;
+	if (!*mean)
+		*mean = interval;
+	*mean = *mean - *mean / INTERVAL_SHARE + interval / INTERVAL_SHARE;
+}
+
+static void target_start(struct queue_entry *entry)
+{
+	struct target *target = container_of(entry, struct target, entry);
+	uint64_t now = loop_now(target->health->loop);
 	struct probe_result result;
 	int r;
 
-	if (!target_is_probed(target)) {
-		target_forget(target, "not probed");
-		return;
-	}
+	target_measure(target, now);
 	target->started = now;
 	r = probe_start(&target->probe, &target->spec, &target->what.addr,
 			target->spec.port ? target->spec.port : target->what.port);
@@ -178,6 +232,33 @@ static void target_on_timer(struct loop_timer *timer, uint64_t now)
 		return;
 	result = probe_failed(r, target->spec.timeout);
 	target_finish(target, &result);
+}
+
+static void target_on_timer(struct loop_timer *timer, uint64_t now)
+{
+	struct target *target = container_of(timer, struct target, timer);
+
+	(void)now;
+	if (target_is_probed(target))
+		health_queue_add(&target->health->queue, &target->entry, target_order(target));
+	else
+		target_forget(target, "not probed");
+}
+
+/* Its service is used again, after a pause or for the first time. */
+static void target_wake(void *arg, struct demand_member *member)
+{
+	struct target *target = container_of(member, struct target, demand);
+	struct health *health = arg;
+
+	if (!target_is_probed(target) || probe_is_under_way(&target->probe))
+		return;
+	target->slow = 0;
+	target->why = NEXT_UNSET;
+	if (target->entry.queue)
+		health_queue_move(&target->entry, target_order(target));
+	else /* its timer is armed, so that needs no memory */
+		loop_timer_arm(health->loop, &target->timer, loop_now(health->loop));
 }
 
 /* Begins with the schedule. Returns 0, or -ENOMEM of the loop. */
@@ -188,6 +269,7 @@ static int target_begin(struct target *target)
 	uint64_t now = loop_now(health->loop);
 	uint64_t due = now;
 
+	target->why = NEXT_UNSET;
 	if (!target_is_probed(target) && state == HEALTH_UNKNOWN)
 		return 0;
 	if (target_is_probed(target) && (state == HEALTH_UNKNOWN || state == HEALTH_UP))
@@ -195,10 +277,17 @@ static int target_begin(struct target *target)
 	return loop_timer_arm(health->loop, &target->timer, due);
 }
 
-static void target_free(struct target *target)
+static void target_rest(struct target *target)
 {
 	loop_timer_cancel(&target->timer);
+	health_queue_remove(&target->entry);
 	probe_stop(&target->probe);
+}
+
+static void target_free(struct target *target)
+{
+	target_rest(target);
+	health_demand_leave(target->health->demand, &target->demand);
 	free(target);
 }
 
@@ -222,18 +311,45 @@ static uint64_t random_seed(const struct loop *loop)
 	return loop_now(loop);
 }
 
-int health_new(struct loop *loop, struct http_client *client, health_change_fn *fn, void *arg,
-	       struct health **ret)
+static int arm_scan(struct health *health)
 {
-	_cleanup_free_ struct health *health = calloc(1, sizeof(*health));
+	uint64_t interval = SCAN_INTERVAL + health_demand_groups(health->demand) * SCAN_PER_GROUP;
+	int r = loop_timer_arm(health->loop, &health->scan, loop_now(health->loop) + interval);
 
-	if (!health || hashmap_new(&health->targets) < 0)
+	health->scanning = !r;
+	return r;
+}
+
+static void on_scan(struct loop_timer *timer, uint64_t now)
+{
+	struct health *health = container_of(timer, struct health, scan);
+
+	health_demand_scan(health->demand, now, target_wake, health);
+	health->scanning = false;
+	if (health_demand_groups(health->demand))
+		arm_scan(health); /* if that fails, the next backend that is added does it */
+}
+
+static void cleanup_health(struct health **health)
+{
+	health_free(*health);
+}
+
+int health_new(struct loop *loop, struct http_client *client, const struct health_config *config,
+	       health_change_fn *fn, void *arg, struct health **ret)
+{
+	_cleanup_(cleanup_health) struct health *health = calloc(1, sizeof(*health));
+
+	if (!health || hashmap_new(&health->targets) < 0 ||
+	    health_demand_new(config->demand_ttl, &health->demand) < 0)
 		return -ENOMEM;
 	health->loop = loop;
 	health->client = client;
 	health->fn = fn;
 	health->arg = arg;
 	health->random = random_seed(loop);
+	health->scan.fn = on_scan;
+	health_queue_init(&health->queue, loop, config->max_rate, target_start);
 	*ret = TAKE_PTR(health);
 	return 0;
 }
@@ -242,21 +358,23 @@ void health_free(struct health *health)
 {
 	if (!health)
 		return;
-	hashmap_foreach(health->targets, iter)
-		target_free(iter.value);
+	if (health->targets) {
+		hashmap_foreach(health->targets, iter)
+			target_free(iter.value);
+	}
 	hashmap_free(health->targets);
+	health_demand_free(health->demand);
+	loop_timer_cancel(&health->scan);
+	health_queue_done(&health->queue);
 	free(health);
 }
 
-int health_add(struct health *health, const struct health_target *what,
-	       const struct probe_spec *spec)
+static int target_new(struct health *health, const struct health_target *what,
+		      const struct probe_spec *spec, struct target **ret)
 {
-	_cleanup_(cleanup_target) struct target *target = NULL;
+	_cleanup_(cleanup_target) struct target *target = calloc(1, sizeof(*target));
 	int r;
 
-	if (target_find(health, what->id))
-		return -EEXIST;
-	target = calloc(1, sizeof(*target));
 	if (!target)
 		return -ENOMEM;
 	target->health = health;
@@ -268,10 +386,29 @@ int health_add(struct health *health, const struct health_target *what,
 	target->probe.client = health->client;
 	target->probe.done = target_on_done;
 	health_fsm_init(&target->fsm, what->initial);
-	r = target_begin(target);
+	r = health_demand_join(health->demand, &target->demand, what->last_used,
+			       loop_now(health->loop));
 	if (r < 0)
 		return r;
-	r = hashmap_put(health->targets, &what->id, sizeof(what->id), target);
+	*ret = TAKE_PTR(target);
+	return 0;
+}
+
+int health_add(struct health *health, const struct health_target *what,
+	       const struct probe_spec *spec)
+{
+	_cleanup_(cleanup_target) struct target *target = NULL;
+	int r;
+
+	if (target_find(health, what->id))
+		return -EEXIST;
+	r = target_new(health, what, spec, &target);
+	if (!r)
+		r = target_begin(target);
+	if (!r && target->demand.group && !health->scanning)
+		r = arm_scan(health);
+	if (!r)
+		r = hashmap_put(health->targets, &what->id, sizeof(what->id), target);
 	if (r < 0)
 		return r;
 	TAKE_PTR(target);
@@ -280,7 +417,8 @@ int health_add(struct health *health, const struct health_target *what,
 
 static bool spec_equal(const struct probe_spec *a, const struct probe_spec *b)
 {
-	return a->kind == b->kind && !strcmp(a->path, b->path) && a->port == b->port &&
+	return a->kind == b->kind && !strcmp(a->path, b->path) && !strcmp(a->host, b->host) &&
+	       !strcmp(a->grpc_service, b->grpc_service) && a->port == b->port &&
 	       a->rise == b->rise && a->fall == b->fall && a->interval == b->interval &&
 	       a->timeout == b->timeout;
 }
@@ -293,8 +431,7 @@ int health_set_spec(struct health *health, uint32_t id, const struct probe_spec 
 		return -ENOENT;
 	if (spec_equal(&target->spec, spec))
 		return 0;
-	probe_stop(&target->probe);
-	loop_timer_cancel(&target->timer);
+	target_rest(target);
 	target->spec = *spec;
 	target->slow = 0;
 	return target_begin(target);
@@ -310,7 +447,13 @@ void health_remove(struct health *health, uint32_t id)
 
 struct health_totals health_totals(const struct health *health)
 {
-	return health->totals;
+	struct health_totals totals = health->totals;
+
+	totals.waited = health->queue.waited;
+	totals.waiting = health->queue.waiting;
+	totals.backends = hashmap_len(health->targets);
+	totals.idle = health_demand_idle(health->demand);
+	return totals;
 }
 
 int health_get(const struct health *health, uint32_t id, struct health_view *ret)

@@ -33,9 +33,17 @@ struct health_change {
  */
 typedef void health_change_fn(void *arg, const struct health_change *change);
 
+struct health_config {
+	uint64_t demand_ttl;   /* ns; 0: all backends are always in demand */
+	unsigned int max_rate; /* probes a second, at most 1000000; 0: no limit */
+};
+
+/* A minute, 2000 probes a second. */
+extern const struct health_config HEALTH_CONFIG_DEFAULT;
+
 /* Borrows loop and client. Changes are reported from the loop. Returns 0 or -ENOMEM. */
-int health_new(struct loop *loop, struct http_client *client, health_change_fn *fn, void *arg,
-	       struct health **ret);
+int health_new(struct loop *loop, struct http_client *client, const struct health_config *config,
+	       health_change_fn *fn, void *arg, struct health **ret);
 
 /* Forgets all backends, without callbacks. NULL is allowed. */
 void health_free(struct health *health);
@@ -46,12 +54,20 @@ struct health_target {
 	uint16_t port;             /* host order */
 	uint8_t proto;             /* other than IPPROTO_TCP: see health_add() */
 	enum health_state initial; /* UNKNOWN, or what is known from before a restart */
+
+	/*
+	 * When its service was last used, ns of CLOCK_MONOTONIC, 0: never; borrowed until the
+	 * backend is removed. NULL: always in demand.
+	 */
+	const uint64_t *last_used;
 };
 
 /*
  * Adds a backend. The first probe is due within the interval, at a random moment; at once if the
- * initial state is not UNKNOWN or UP. It is not probed with PROBE_NONE, nor if it is not TCP and
- * the spec names no port: then it is UNKNOWN, and that is reported if it was something else.
+ * initial state is not UNKNOWN or UP. While it is not in demand, and no doubt is to be cleared, the
+ * next ones come every 10 s or more slowly, at once when it comes in demand. It is not probed with
+ * PROBE_NONE, nor if it is not TCP and the spec names no port: then it is UNKNOWN, and that is
+ * reported if it was something else.
  * Returns 0, -EEXIST, -ENOMEM.
  */
 int health_add(struct health *health, const struct health_target *what,
@@ -78,9 +94,16 @@ struct health_view {
 	uint64_t discarded;  /* of them without a verdict: an error of our own, or a late loop */
 };
 
-/* Over all backends that there ever were, so that they only grow. */
 struct health_totals {
+	/* Over all backends that there ever were, so that they only grow. */
 	uint64_t probes, failures, discarded; /* as in struct health_view */
+	uint64_t waited; /* ns that probes which were due waited for the limit of their rate */
+
+	/* As it is now. */
+	size_t backends;
+	size_t idle;       /* of them not in demand */
+	size_t waiting;    /* probes that are due */
+	uint64_t interval; /* ns from probe to probe of what is well, recent mean; 0: none yet */
 };
 
 struct health_totals health_totals(const struct health *health);

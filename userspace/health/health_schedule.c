@@ -12,6 +12,12 @@
  */
 #define SLOW_MAX (1 * NSEC_PER_SEC)
 
+/* What nobody uses costs a fixed amount, however large the cluster is. */
+#define IDLE_MIN (10 * NSEC_PER_SEC)
+#define IDLE_GAP (20 * NSEC_PER_MSEC)
+
+#define TICK_MAX (8 * NSEC_PER_MSEC + 400 * NSEC_PER_USEC)
+
 /* A loop that has work to do is late by this much without being ill. */
 #define LATE_MIN (10 * NSEC_PER_MSEC)
 
@@ -28,6 +34,27 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 static uint64_t with_jitter(uint64_t delay, uint64_t random)
 {
 	return delay - delay / 10 + random % (delay / 5 + 1);
+}
+
+/*
+ * Waking up costs more than a system call of a probe, so probes start on ticks, several at a time: a
+ * power of two of nanoseconds, between a sixteenth and an eighth of the interval, so that the ticks
+ * of all intervals fall together.
+ */
+static uint64_t tick_of(const struct probe_spec *spec)
+{
+	uint64_t eighth = min_u64(spec->interval / 8, TICK_MAX);
+
+	return eighth ? 1ULL << (63 - __builtin_clzll(eighth)) : 1;
+}
+
+static uint64_t on_tick(const struct probe_spec *spec, uint64_t started, uint64_t delay,
+			uint64_t random)
+{
+	uint64_t tick = tick_of(spec);
+	uint64_t due = started + delay - delay / 10 + random % (delay / 5 - tick + 1);
+
+	return (due + tick - 1) & ~(tick - 1);
 }
 
 static uint64_t slow_delay(const struct probe_spec *spec, unsigned int slow)
@@ -54,7 +81,7 @@ uint64_t health_schedule_next(const struct probe_spec *spec, enum health_next ne
 		return now;
 	case NEXT_FAST:
 		delay = min_u64(spec->interval, FAST_MAX);
-		break;
+		return max_u64(now, started + with_jitter(delay, random));
 	case NEXT_SLOW:
 		delay = slow_delay(spec, slow);
 		break;
@@ -62,7 +89,15 @@ uint64_t health_schedule_next(const struct probe_spec *spec, enum health_next ne
 	case NEXT_UNSET:
 		break;
 	}
-	return max_u64(now, started + with_jitter(delay, random));
+	return max_u64(now, on_tick(spec, started, delay, random));
+}
+
+uint64_t health_schedule_idle(const struct probe_spec *spec, size_t idle, uint64_t started,
+			      uint64_t now, uint64_t random)
+{
+	uint64_t delay = max_u64(spec->interval, max_u64(IDLE_MIN, idle * IDLE_GAP));
+
+	return max_u64(now, on_tick(spec, started, delay, random));
 }
 
 bool health_schedule_late(const struct probe_spec *spec, uint64_t started, uint64_t now)

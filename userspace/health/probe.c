@@ -11,6 +11,8 @@
 static const struct probe_ops *const kinds[PROBE_KIND_COUNT] = {
 	[PROBE_TCP] = &probe_tcp_ops,
 	[PROBE_HTTP] = &probe_http_ops,
+	[PROBE_HTTPS] = &probe_http_ops,
+	[PROBE_GRPC] = &probe_grpc_ops,
 	[PROBE_NONE] = NULL,
 };
 
@@ -101,7 +103,7 @@ bool probe_judge(const struct probe_result *result, enum health_verdict *ret)
 {
 	if (result->error)
 		return judge_error(result->error, ret);
-	/* kubelet's rule. A redirect is a success: it is not followed, its target is not asked. */
+	/* kubelet's rule. A redirect is what was not followed: to another host, or one too many. */
 	if (!result->status || (result->status >= 200 && result->status < 400))
 		*ret = VERDICT_OK;
 	else

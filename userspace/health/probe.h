@@ -16,6 +16,9 @@ struct probe_ops;
 
 enum { PROBE_DETAIL_SIZE = 64 };
 
+/* kubelet's name, which servers know, and ours, so that operators can tell the two apart. */
+#define PROBE_USER_AGENT "kube-probe/1.36 (swerve)"
+
 struct probe_result {
 	int error;                      /* 0, or -errno when there was no answer */
 	int status;                     /* of HTTP; 0 for other kinds */
@@ -35,6 +38,8 @@ struct probe {
 	/* private */
 	const struct probe_ops *ops; /* NULL when none is under way */
 	uint64_t timeout;
+	uint16_t port;
+	uint8_t reused; /* probes in a row that might use a connection again */
 	struct loop_io io;
 	struct loop_timer timer;
 	struct http_request *request;
@@ -46,6 +51,11 @@ struct probe {
  */
 int probe_start(struct probe *probe, const struct probe_spec *spec, const struct addr *addr,
 		uint16_t port);
+
+static inline bool probe_is_under_way(const struct probe *probe)
+{
+	return probe->ops;
+}
 
 /* Ends a probe without a callback. Idempotent. */
 void probe_stop(struct probe *probe);
@@ -69,6 +79,7 @@ struct probe_ops {
 
 extern const struct probe_ops probe_tcp_ops;
 extern const struct probe_ops probe_http_ops;
+extern const struct probe_ops probe_grpc_ops;
 
 /* Called by a kind when its probe is over: stops it and hands the result to `done`. */
 void probe_end(struct probe *probe, const struct probe_result *result);

@@ -4,6 +4,7 @@
 #include "base/container_of.h"
 #include "health/probe.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -21,26 +22,32 @@ static struct probe *probe_of_timer(struct loop_timer *timer)
 
 /*
  * To a port of this machine that nobody listens on, the kernel may choose that very port as the
- * source, and the socket gets connected to itself.
+ * source, and the socket gets connected to itself. With another port it is not, and one system call
+ * says so.
  */
-static bool is_connected_to_itself(int fd)
+static bool is_connected_to_itself(const struct probe *probe)
 {
-	struct sockaddr_storage local = {}, peer = {};
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in6 in6; /* sin_port is at the same place */
+	} local = {}, peer = {};
 	socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
+	int fd = probe->io.fd;
 
-	return !getsockname(fd, (struct sockaddr *)&local, &local_len) &&
-	       !getpeername(fd, (struct sockaddr *)&peer, &peer_len) && local_len == peer_len &&
+	if (getsockname(fd, &local.sa, &local_len) || local.in6.sin6_port != htons(probe->port))
+		return false;
+	return !getpeername(fd, &peer.sa, &peer_len) && local_len == peer_len &&
 	       !memcmp(&local, &peer, local_len);
 }
 
-static int connect_error(int fd)
+static int connect_error(const struct probe *probe)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+	if (getsockopt(probe->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return -errno;
-	if (!error && is_connected_to_itself(fd))
+	if (!error && is_connected_to_itself(probe))
 		return -ECONNREFUSED;
 	return -error;
 }
@@ -56,8 +63,10 @@ static void tcp_finish(struct probe *probe, int error)
 
 static void tcp_on_io(struct loop_io *io, uint32_t events)
 {
+	struct probe *probe = probe_of_io(io);
+
 	(void)events;
-	tcp_finish(probe_of_io(io), connect_error(io->fd));
+	tcp_finish(probe, connect_error(probe));
 }
 
 static void tcp_on_timer(struct loop_timer *timer, uint64_t now)
@@ -96,6 +105,7 @@ static int tcp_start(struct probe *probe, const struct probe_spec *spec, const s
 	r = loop_timer_arm(probe->loop, &probe->timer, loop_now(probe->loop) + spec->timeout);
 	if (r < 0)
 		return r;
+	probe->port = port;
 	probe->io.fn = tcp_on_io;
 	probe->io.fd = fd;
 	r = loop_io_add(probe->loop, &probe->io, EPOLLOUT);
@@ -110,8 +120,7 @@ static int tcp_start(struct probe *probe, const struct probe_spec *spec, const s
 static void tcp_stop(struct probe *probe)
 {
 	loop_timer_cancel(&probe->timer);
-	loop_io_del(&probe->io);
-	close(probe->io.fd);
+	loop_io_close(&probe->io);
 }
 
 const struct probe_ops probe_tcp_ops = {.start = tcp_start, .stop = tcp_stop};
