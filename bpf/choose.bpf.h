@@ -199,12 +199,12 @@ static __always_inline void account(const struct moment *moment, const struct ch
 		__sync_fetch_and_add(&load->connects, 1);
 }
 
-/* Copies the frontend, unless its element was given to another one meanwhile. */
+/* Copies the frontend, unless its element was replaced or given to another one meanwhile. */
 static __always_inline bool read_frontend(const struct sw_frontend_key *key,
 					  const struct sw_frontend *found, struct sw_frontend *ret)
 {
 	*ret = *found;
-	return ret->check == sw_frontend_check(key);
+	return ret->check == sw_frontend_check(key, ret);
 }
 
 /* Returns enum choice_verdict; *ret is meaningful for CHOICE_BACKEND. */

@@ -62,15 +62,16 @@ struct sw_frontend {
 	__u32 usable;      /* <= ready */
 	__u32 ready;       /* endpoints that Kubernetes calls ready */
 	__u32 terminating; /* endpoints that are serving and terminating */
-	__u32 check;       /* sw_frontend_check() of the key */
+	__u32 check;       /* sw_frontend_check() of key and value */
 };
 _Static_assert(sizeof(struct sw_frontend) == 24, "no hidden padding");
 
 /*
  * The kernel uses an element of a hash again as soon as it is replaced, even while a program still
- * reads it. So the value says whose it is: a mixture of the key (FNV-1a over its words).
+ * reads it. So the value says whose it is and that it is whole: FNV-1a over the words of both.
  */
-static inline __u32 sw_frontend_check(const struct sw_frontend_key *key)
+static inline __u32 sw_frontend_check(const struct sw_frontend_key *key,
+				      const struct sw_frontend *value)
 {
 	const __u32 *words = (const __u32 *)key->addr.bytes;
 	__u32 check = 0x811c9dc5;
@@ -79,7 +80,13 @@ static inline __u32 sw_frontend_check(const struct sw_frontend_key *key)
 	check = (check ^ words[1]) * 0x01000193;
 	check = (check ^ words[2]) * 0x01000193;
 	check = (check ^ words[3]) * 0x01000193;
-	return (check ^ (key->port << 16 | key->proto << 8 | key->scope)) * 0x01000193;
+	check = (check ^ ((__u32)key->port << 16 | (__u32)key->proto << 8 | key->scope)) *
+		0x01000193;
+	check = (check ^ value->service) * 0x01000193;
+	check = (check ^ value->slot_base) * 0x01000193;
+	check = (check ^ value->usable) * 0x01000193;
+	check = (check ^ value->ready) * 0x01000193;
+	return (check ^ value->terminating) * 0x01000193;
 }
 
 /* Element of sw_services, one per service port. Elements with an empty name are free. */

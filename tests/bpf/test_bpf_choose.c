@@ -49,9 +49,9 @@ static void put_frontend(__u32 ready, __u32 terminating)
 				       .slot_base = 8,
 				       .usable = ready,
 				       .ready = ready,
-				       .terminating = terminating,
-				       .check = sw_frontend_check(&web)};
+				       .terminating = terminating};
 
+	frontend.check = sw_frontend_check(&web, &frontend);
 	put(skel->maps.sw_frontends, &web, &frontend);
 }
 

@@ -92,6 +92,29 @@ static bool health_is_usable(const void *arg, uint32_t backend)
 	return world->kernel.backends[backend].health <= SW_HEALTH_UP;
 }
 
+static bool never_take(const void *arg, const struct dp_port *owner,
+		       const struct sw_frontend_key *key)
+{
+	(void)arg;
+	(void)owner;
+	(void)key;
+	return false;
+}
+
+static bool always_take(const void *arg, const struct dp_port *owner,
+			const struct sw_frontend_key *key)
+{
+	(void)arg;
+	(void)owner;
+	(void)key;
+	return true;
+}
+
+static struct dp_policy policy(const struct world *world)
+{
+	return (struct dp_policy){.usable = health_is_usable, .may_take = never_take, .arg = world};
+}
+
 static void run_changes(struct world *world, struct dp_changes *changes)
 {
 	vec_foreach(&changes->ops, op) {
@@ -113,11 +136,10 @@ static void expire(struct world *world)
 /* Applies and returns the changes, which the caller frees. */
 static struct dp_changes apply(struct world *world, const struct plan_port *port)
 {
+	struct dp_policy p = policy(world);
 	struct dp_changes changes = {};
 
-	assert_int_equal(dp_diff_port(&world->table, port, health_is_usable, world,
-				      world->now + GRACE, &changes),
-			 0);
+	assert_int_equal(dp_diff_port(&world->table, port, &p, world->now + GRACE, &changes), 0);
 	run_changes(world, &changes);
 	return changes;
 }
@@ -141,6 +163,8 @@ static uint32_t slot(const struct world *world, const struct sw_frontend *fronte
 {
 	return world->kernel.slots[frontend->slot_base + i].backend;
 }
+
+static void check_serves(const struct world *world, const struct plan_port *port, unsigned int n);
 
 static void test_first_plan_writes_in_order(void **state)
 {
@@ -302,9 +326,89 @@ static void test_frontend_of_another_service_is_a_conflict(void **state)
 	plan_free(&second);
 }
 
+/* The owner is planned after the new one, before it, or not at all any more. */
+static void test_frontend_that_moves_is_handed_over_with_one_operation(void **state)
+{
+	struct world *world = *state;
+	struct dp_policy p = policy(world);
+	struct dp_changes changes = {};
+	struct plan_port first, second;
+
+	plan_init(&first, "default/first:80/tcp");
+	plan_frontend(&first, 1);
+	plan_frontend(&first, 2);
+	plan_pod(&first, 1, "");
+	first.ready = 1;
+	plan_init(&second, "default/second:80/tcp");
+	plan_frontend(&second, 1);
+	plan_pod(&second, 2, "");
+	second.ready = 1;
+	apply_only(world, &first);
+	p.may_take = always_take;
+	assert_int_equal(dp_diff_port(&world->table, &second, &p, world->now + GRACE, &changes), 0);
+	vec_foreach(&changes.ops, op)
+		assert_int_not_equal(op->kind, DP_DELETE_FRONTEND);
+	run_changes(world, &changes);
+	dp_changes_done(&changes);
+	assert_int_equal(kernel_frontend(world, 1)->service,
+			 dp_table_port(&world->table, second.name)->service);
+	assert_int_equal(kernel_frontend(world, 2)->service,
+			 dp_table_port(&world->table, first.name)->service);
+	/* Removing the former owner must not take the frontend with it. */
+	assert_int_equal(dp_diff_remove(&world->table, dp_table_port(&world->table, first.name),
+					world->now + GRACE, &changes),
+			 0);
+	run_changes(world, &changes);
+	dp_changes_done(&changes);
+	assert_null(kernel_frontend(world, 2));
+	check_serves(world, &second, 1);
+	plan_free(&first);
+	plan_free(&second);
+}
+
+static void test_range_that_is_far_too_long_is_given_back(void **state)
+{
+	struct world *world = *state;
+	struct plan_port port;
+
+	plan_init(&port, "default/web:80/tcp");
+	plan_frontend(&port, 1);
+	for (unsigned int i = 0; i < 1000; i++)
+		plan_pod(&port, i, "");
+	port.ready = 1000;
+	apply_only(world, &port);
+	assert_int_equal(dp_table_port(&world->table, port.name)->slots.count, 1024);
+	port.endpoints.len = port.ready = 1;
+	apply_only(world, &port);
+	assert_int_equal(dp_table_port(&world->table, port.name)->slots.count, 1);
+	check_serves(world, &port, 1);
+	plan_free(&port);
+}
+
+/* With one release after the other the queue is never empty, and must not grow all the same. */
+static void test_queue_of_releases_does_not_grow(void **state)
+{
+	struct world *world = *state;
+	struct plan_port port;
+
+	plan_init(&port, "default/web:80/tcp");
+	plan_frontend(&port, 1);
+	plan_pod(&port, 1, "");
+	port.ready = 1;
+	for (unsigned int i = 0; i < 1000; i++) {
+		port.endpoints.items[0].addr = pod(i);
+		apply_only(world, &port);
+		world->now += GRACE / 2;
+		expire(world);
+	}
+	assert_true(world->table.releases.cap < 64);
+	plan_free(&port);
+}
+
 static void test_full_map_leaves_the_port_as_it_was(void **state)
 {
 	struct world *world = *state;
+	struct dp_policy p = policy(world);
 	struct dp_changes changes = {};
 	struct plan_port port;
 	uint32_t id;
@@ -318,8 +422,7 @@ static void test_full_map_leaves_the_port_as_it_was(void **state)
 		;
 	plan_pod(&port, 2, "");
 	port.ready = 2;
-	assert_int_equal(dp_diff_port(&world->table, &port, health_is_usable, world, 0, &changes),
-			 -ENOSPC);
+	assert_int_equal(dp_diff_port(&world->table, &port, &p, 0, &changes), -ENOSPC);
 	assert_int_equal(changes.ops.len, 0);
 	assert_int_equal(dp_table_port(&world->table, port.name)->ready, 1);
 	plan_free(&port);
@@ -327,8 +430,7 @@ static void test_full_map_leaves_the_port_as_it_was(void **state)
 	plan_frontend(&port, 2);
 	plan_pod(&port, 3, "");
 	port.ready = 1;
-	assert_int_equal(dp_diff_port(&world->table, &port, health_is_usable, world, 0, &changes),
-			 -ENOSPC);
+	assert_int_equal(dp_diff_port(&world->table, &port, &p, 0, &changes), -ENOSPC);
 	assert_null(dp_table_port(&world->table, port.name));
 	assert_int_equal(world->table.services.count, 1);
 	dp_changes_done(&changes);
@@ -410,12 +512,11 @@ static void restart(struct world *world)
 /* Runs only the first operations of a change, as a daemon that is killed in the middle. */
 static void apply_and_crash(struct world *world, const struct plan_port *port)
 {
+	struct dp_policy p = policy(world);
 	struct dp_changes changes = {};
 	size_t stop;
 
-	assert_int_equal(dp_diff_port(&world->table, port, health_is_usable, world,
-				      world->now + GRACE, &changes),
-			 0);
+	assert_int_equal(dp_diff_port(&world->table, port, &p, world->now + GRACE, &changes), 0);
 	stop = changes.ops.len ? (unsigned int)rand_r(&world->seed) % (changes.ops.len + 1) : 0;
 	for (size_t i = 0; i < stop; i++) {
 		fake_kernel_run(&world->kernel, &changes.ops.items[i]);
@@ -477,7 +578,7 @@ static void test_adoption_leaves_out_what_makes_no_sense(void **state)
 	struct dp_frontend_entry beyond = {
 		.value = {.service = 8, .slot_base = SW_MAX_SLOTS - 1, .ready = 2}};
 
-	beyond.value.check = sw_frontend_check(&beyond.key);
+	beyond.value.check = sw_frontend_check(&beyond.key, &beyond.value);
 
 	snprintf(world->kernel.services[8].name, SW_SERVICE_NAME_SIZE, "default/web:80/tcp");
 	assert_int_equal(vec_push(&entries, nameless), 0);
@@ -503,6 +604,13 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_frontend_of_another_service_is_a_conflict,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_frontend_that_moves_is_handed_over_with_one_operation, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_range_that_is_far_too_long_is_given_back,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queue_of_releases_does_not_grow, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_full_map_leaves_the_port_as_it_was, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_every_prefix_of_random_changes_is_consistent,

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "agent/cgroup2.h"
+#include "agent/health_options.h"
 #include "agent/options.h"
 
 #include <errno.h>
@@ -54,6 +55,8 @@ static void test_values(void **state)
 	assert_string_equal(options.pin_dir, "/pins");
 	assert_string_equal(options.status_address, "127.0.0.1:9810");
 	assert_string_equal(options.log_level, "info");
+	assert_string_equal(options.demand_ttl, "60s");
+	assert_string_equal(options.max_probes, "2000");
 	assert_null(options.cgroup);
 	assert_false(options.cleanup);
 }
@@ -111,6 +114,49 @@ static void test_help_names_every_option_and_its_default(void **state)
 	free(help);
 }
 
+static void test_health_options(void **state)
+{
+	static const struct {
+		const char *ttl, *rate;
+		uint64_t demand_ttl;
+		unsigned int max_rate;
+	} good[] = {
+		{"60s", "2000", 60000000000ULL, 2000},
+		{"0", "0", 0, 0},
+		{"1m30s", "1000000", 90000000000ULL, 1000000},
+	};
+	static const struct {
+		const char *ttl, *rate, *expected;
+	} bad[] = {
+		{"60", "2000", "--demand-ttl"},
+		{"-1s", "2000", "--demand-ttl"},
+		{"", "2000", "--demand-ttl"},
+		{"1s", "", "--max-probes-per-second"},
+		{"1s", "1000001", "--max-probes-per-second"},
+		{"1s", "-1", "--max-probes-per-second"},
+		{"1s", "4294967297", "--max-probes-per-second"},
+	};
+	struct health_config config = {.max_rate = 7};
+	char error[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct options options = {.demand_ttl = bad[i].ttl, .max_probes = bad[i].rate};
+
+		assert_int_equal(health_options_parse(&options, &config, error, sizeof(error)),
+				 -EINVAL);
+		assert_non_null(strstr(error, bad[i].expected));
+		assert_int_equal(config.max_rate, 7);
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct options options = {.demand_ttl = good[i].ttl, .max_probes = good[i].rate};
+
+		assert_int_equal(health_options_parse(&options, &config, error, sizeof(error)), 0);
+		assert_int_equal(config.demand_ttl, good[i].demand_ttl);
+		assert_int_equal(config.max_rate, good[i].max_rate);
+	}
+}
+
 static void test_cgroup2_mount(void **state)
 {
 	static const char pure[] = "25 30 0:23 / /sys rw - sysfs sysfs rw\n"
@@ -138,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_environment_is_between_defaults_and_arguments),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_help_names_every_option_and_its_default),
+		cmocka_unit_test(test_health_options),
 		cmocka_unit_test(test_cgroup2_mount),
 	};
 

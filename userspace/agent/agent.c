@@ -8,7 +8,9 @@
  */
 #include "agent/agent.h"
 
+#include "agent/agent_source.h"
 #include "agent/backend_index.h"
+#include "agent/down_conns.h"
 #include "agent/plan_log.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -24,7 +26,6 @@
 #include "model/model.h"
 #include "model/plan.h"
 #include "net/http_client.h"
-#include "source/file.h"
 #include "status/status.h"
 
 #include <errno.h>
@@ -42,10 +43,11 @@ struct agent {
 	struct datapath *datapath;
 	struct http_client *client;
 	struct health *health;
-	struct file_source *source;
+	struct agent_source *source;
 	struct status_context status_context;
 	struct status *status;
 	struct backend_index *backends;
+	struct down_conns *conns;
 	struct plan_log *plan_log;
 	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
 	struct hashmap *retries; /* the same, but not before the next heartbeat */
@@ -55,6 +57,7 @@ struct agent {
 	uint64_t arrived;             /* the oldest change that is not applied yet; 0: all are */
 	uint64_t last_sync;           /* when the source last delivered a consistent state */
 	bool synced;                  /* it has delivered everything once */
+	bool applied;                 /* all of that was applied once */
 	bool swept;
 };
 
@@ -125,6 +128,7 @@ static void on_health_change(void *arg, const struct health_change *change)
 	if (!info)
 		return;
 	log_change(info, change, after);
+	down_conns_note(agent->conns, change->id, after);
 	if (is_usable(before) != is_usable(after)) {
 		plan_again(agent, agent->again, info->service);
 		schedule_work(agent);
@@ -141,6 +145,7 @@ static void add_backend(struct agent *agent, const struct plan_port *port,
 		.port = endpoint->port,
 		.proto = port->proto,
 		.initial = initial_state(datapath_health(agent->datapath, change->index)),
+		.last_used = datapath_last_used(agent->datapath, change->index),
 	};
 	int err = backend_index_put(agent->backends, change->index, port, endpoint);
 
@@ -160,6 +165,7 @@ static void on_backend_change(void *arg, const struct plan_port *port,
 		return;
 	}
 	health_remove(agent->health, change->index);
+	down_conns_forget(agent->conns, change->index);
 	backend_index_remove(agent->backends, change->index);
 }
 
@@ -172,9 +178,41 @@ static void set_specs(struct agent *agent, const struct plan *plan)
 
 		if (!port)
 			continue;
-		vec_foreach(&port->backends, backend)
+		vec_foreach(&port->backends, backend) {
 			health_set_spec(agent->health, backend->index, &want->probe);
+			backend_index_set_conns(agent->backends, backend->index, &want->conns);
+		}
 	}
+}
+
+/* For the hand-over of frontends from one service to another. */
+static bool source_wants(void *arg, const char *port_name, const struct sw_frontend_key *key)
+{
+	const struct agent *agent = arg;
+	size_t len = dp_port_service_len(port_name);
+	_cleanup_free_ char *namespace = strndup(port_name, len);
+	char *slash = namespace ? strchr(namespace, '/') : NULL;
+	struct addr addr = dp_addr(&key->addr);
+	struct plan plan = {};
+	bool wants;
+
+	if (!slash)
+		return true;
+	*slash = 0;
+	if (plan_service(agent->model, namespace, slash + 1, &plan))
+		return true;
+	wants = plan_has_frontend(&plan, port_name, &addr, key->port);
+	plan_done(&plan);
+	return wants;
+}
+
+/* A source that is broken in part may lack a service that was pinned before a restart. */
+static bool may_be_the_broken_one(const struct agent *agent, const char *namespace,
+				  const char *name, const char *service)
+{
+	return !model_service(agent->model, namespace, name) &&
+	       !agent_source_is_whole(agent->source) &&
+	       datapath_is_inherited(agent->datapath, service);
 }
 
 static void plan_one(struct agent *agent, const char *namespace, const char *name)
@@ -182,12 +220,17 @@ static void plan_one(struct agent *agent, const char *namespace, const char *nam
 	char service[PLAN_NAME_SIZE];
 	struct datapath_result result = {};
 	struct plan plan = {};
-	int err = plan_service(agent->model, namespace, name, &plan);
+	int err;
 
 	snprintf(service, sizeof(service), "%s/%s", namespace, name);
+	if (may_be_the_broken_one(agent, namespace, name, service))
+		return;
+	err = plan_service(agent->model, namespace, name, &plan);
 	if (!err)
 		err = datapath_apply(agent->datapath, service, &plan, loop_now(agent->loop),
 				     on_backend_change, agent, &result);
+	else
+		datapath_keep(agent->datapath, service);
 	set_specs(agent, &plan);
 	plan_log_result(agent->plan_log, service, err, plan.skipped, &result);
 	if (err || result.conflicts)
@@ -209,8 +252,10 @@ static int next_again(struct agent *agent, char **ret_namespace, char **ret_name
 		*ret_namespace = strndup(iter.key, len);
 		*ret_name = strndup(slash + 1, iter.key_size - len - 1);
 	}
+	if (!*ret_namespace || !*ret_name)
+		return -ENOMEM;
 	hashmap_remove(agent->again, iter.key, iter.key_size);
-	return *ret_namespace && *ret_name ? 1 : -ENOMEM;
+	return 1;
 }
 
 /* Plans one service. Returns 1, 0 if there is nothing to do, or -ENOMEM. */
@@ -231,20 +276,28 @@ static int work_one(struct agent *agent)
 	return more;
 }
 
-/* Once everything that the source has was applied, what is left from before a restart is gone. */
+/*
+ * Everything that the source has was applied: what else is left from before a restart is gone. Not
+ * so while the source is broken in part: a service that it lacks may just be the broken one.
+ */
 static void sweep(struct agent *agent)
 {
-	int swept = datapath_sweep(agent->datapath, loop_now(agent->loop));
+	bool whole = agent_source_is_whole(agent->source), first = !agent->applied;
+	int swept = whole ? datapath_sweep(agent->datapath, loop_now(agent->loop)) : 0;
 
-	if (swept < 0) {
+	agent->applied = true;
+	agent->swept = whole && swept >= 0;
+	if (swept < 0)
 		log_error("services that are gone could not be removed: %s", strerror(-swept));
-		return;
-	}
-	agent->swept = true;
-	log_info("serving %zu services, %zu ports, %zu frontends; removed %d port(s) that are gone",
-		 model_count(agent->model, OBJECT_SERVICE),
-		 hashmap_len(datapath_table(agent->datapath)->ports),
-		 hashmap_len(datapath_table(agent->datapath)->owners), swept);
+	if (first && !whole)
+		log_warn("the source is broken in part: services that it lacks stay as they were "
+			 "pinned, until it can be read in full");
+	if (first || swept > 0)
+		log_info("serving %zu services, %zu ports, %zu frontends; removed %d port(s) that "
+			 "are gone",
+			 model_count(agent->model, OBJECT_SERVICE),
+			 hashmap_len(datapath_table(agent->datapath)->ports),
+			 hashmap_len(datapath_table(agent->datapath)->owners), swept);
 }
 
 static void on_work(struct loop_timer *timer, uint64_t now)
@@ -253,6 +306,9 @@ static void on_work(struct loop_timer *timer, uint64_t now)
 	int more;
 
 	(void)now;
+	/* Half of the objects would take away what a daemon before this one has pinned. */
+	if (!agent->synced)
+		return;
 	for (uint64_t until = clock_now() + SLICE; clock_now() < until;) {
 		more = work_one(agent);
 		if (more < 0) {
@@ -261,7 +317,7 @@ static void on_work(struct loop_timer *timer, uint64_t now)
 		}
 		if (more)
 			continue;
-		if (agent->synced && !agent->swept)
+		if (!agent->swept)
 			sweep(agent);
 		return;
 	}
@@ -318,21 +374,13 @@ static void on_synced(void *arg)
 	schedule_work(agent);
 }
 
-static int open_source(struct agent *agent, const char *source, struct dp_problem *problem)
+static int open_source(struct agent *agent, const struct agent_source_config *config,
+		       struct dp_problem *problem)
 {
 	struct source_events events = {
 		.put = on_put, .remove = on_remove, .synced = on_synced, .arg = agent};
-	const char *path = source + strlen("file:");
-	int err;
 
-	if (strncmp(source, "file:", strlen("file:")) || !*path)
-		return dp_problem(problem, -EINVAL,
-				  "the source \"%s\" is not of the form file:PATH.", source);
-	err = file_source_new(agent->loop, path, &events, &agent->source);
-	if (err)
-		return dp_problem(problem, err, "can not read the source \"%s\": %s.", path,
-				  strerror(-err));
-	return 0;
+	return agent_source_new(agent->loop, config, &events, &agent->source, problem);
 }
 
 static const char *status_target(void *arg, uint32_t backend)
@@ -346,9 +394,12 @@ static const char *status_target(void *arg, uint32_t backend)
 static void status_progress(void *arg, struct status_progress *ret)
 {
 	const struct agent *agent = arg;
+	struct down_conns_totals conns = down_conns_totals(agent->conns);
 
-	*ret = (struct status_progress){.synced = agent->synced,
-					.applied = agent->swept,
+	*ret = (struct status_progress){.conns_closed = conns.closed,
+					.conn_errors = conns.errors,
+					.synced = agent->synced,
+					.applied = agent->applied,
 					.last_sync = agent->last_sync,
 					.failing = hashmap_len(agent->retries)};
 }
@@ -360,7 +411,7 @@ static int open_status(struct agent *agent, const struct agent_config *config,
 
 	agent->status_context = (struct status_context){.health = agent->health,
 							.model = agent->model,
-							.source = config->source,
+							.source = config->source.source,
 							.started = loop_now(agent->loop),
 							.programming = &agent->programming,
 							.target = status_target,
@@ -393,8 +444,8 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 	if (!err)
 		err = http_client_new(agent->loop, &agent->client);
 	if (!err)
-		err = health_new(agent->loop, agent->client, on_health_change, agent,
-				 &agent->health);
+		err = health_new(agent->loop, agent->client, &config->health, on_health_change,
+				 agent, &agent->health);
 	return err;
 }
 
@@ -419,14 +470,18 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 	if (err)
 		return dp_problem(problem, err, "can not start: %s.", strerror(-err));
 	/* The datapath last: who can not start installs nothing. */
-	err = open_source(agent, config->source, problem);
+	err = open_source(agent, &config->source, problem);
 	if (!err)
 		err = open_status(agent, config, problem);
 	if (!err)
 		err = datapath_open(&datapath, &agent->datapath, problem);
 	if (err)
 		return err;
+	datapath_set_wants(agent->datapath, source_wants, agent);
 	agent->status_context.datapath = agent->datapath;
+	err = down_conns_new(loop, agent->datapath, agent->backends, &agent->conns);
+	if (err)
+		return dp_problem(problem, err, "can not close connections: %s.", strerror(-err));
 	on_heartbeat(&agent->heartbeat, loop_now(loop));
 	*ret = TAKE_PTR(agent);
 	return 0;
@@ -439,7 +494,8 @@ void agent_free(struct agent *agent)
 	loop_timer_cancel(&agent->work);
 	loop_timer_cancel(&agent->heartbeat);
 	status_free(agent->status);
-	file_source_free(agent->source);
+	agent_source_free(agent->source);
+	down_conns_free(agent->conns);
 	health_free(agent->health);
 	http_client_free(agent->client);
 	datapath_close(agent->datapath);

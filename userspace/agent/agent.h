@@ -4,17 +4,20 @@
  */
 #pragma once
 
+#include "agent/agent_source.h"
 #include "datapath/dp_problem.h"
+#include "health/health.h"
 
 struct agent; /* opaque */
 struct loop;
 
 struct agent_config {
-	const char *source; /* "file:PATH" */
+	struct agent_source_config source;
 	const char *node_name;
 	const char *cgroup;
 	const char *pin_dir;
 	const char *status_address; /* "" for none */
+	struct health_config health;
 };
 
 /*

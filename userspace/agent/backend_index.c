@@ -61,9 +61,19 @@ int backend_index_put(struct backend_index *index, uint32_t backend, const struc
 	info->addr = endpoint->addr;
 	info->port = endpoint->port;
 	info->proto = port->proto;
+	info->conns = port->conns;
 	memcpy(info->service, port->name, sizeof(info->service));
 	info_free(old);
 	return 0;
+}
+
+void backend_index_set_conns(struct backend_index *index, uint32_t backend,
+			     const struct conn_policy *conns)
+{
+	struct backend_info *info = hashmap_get(index->infos, &backend, sizeof(backend));
+
+	if (info)
+		info->conns = *conns;
 }
 
 void backend_index_remove(struct backend_index *index, uint32_t backend)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "model/conn_policy.h"
 #include "model/plan.h"
 
 #include <stdint.h>
@@ -12,6 +13,7 @@ struct backend_info {
 	struct addr addr;
 	uint16_t port; /* host order */
 	uint8_t proto;
+	struct conn_policy conns;
 	char *target;                 /* pod as "namespace/name", "" when unknown; owned */
 	char service[PLAN_NAME_SIZE]; /* "namespace/name:port/proto" */
 };
@@ -25,6 +27,8 @@ void backend_index_free(struct backend_index *index);
 /* Remembers a backend, replacing what was known of that number. Returns 0 or -ENOMEM. */
 int backend_index_put(struct backend_index *index, uint32_t backend, const struct plan_port *port,
 		      const struct plan_endpoint *endpoint);
+void backend_index_set_conns(struct backend_index *index, uint32_t backend,
+			     const struct conn_policy *conns);
 void backend_index_remove(struct backend_index *index, uint32_t backend);
 
 /* Borrowed; NULL if it is not known. */

@@ -2,6 +2,7 @@
 /* swerved: wires options, loop and agent together. */
 #include "agent/agent.h"
 #include "agent/cgroup2.h"
+#include "agent/health_options.h"
 #include "agent/options.h"
 #include "base/cleanup.h"
 #include "base/container_of.h"
@@ -81,15 +82,20 @@ static void raise_descriptor_limit(void)
 		log_warn("the limit of open files stays low: %s", strerror(errno));
 }
 
-static int serve(const struct options *options)
+static int serve(const struct options *options, const struct health_config *health)
 {
 	_cleanup_(free_loop) struct loop *loop = NULL;
 	char cgroup[PATH_MAX], node_name[256] = "";
-	struct agent_config config = {.source = options->source,
+	struct agent_config config = {.source = {.source = options->source,
+						 .kubeconfig = options->kubeconfig,
+						 .api_server = options->api_server,
+						 .service_proxy_name = options->service_proxy_name,
+						 .endpoints_api = options->endpoints_api},
 				      .node_name = options->node_name,
 				      .cgroup = options->cgroup,
 				      .pin_dir = options->pin_dir,
-				      .status_address = options->status_address};
+				      .status_address = options->status_address,
+				      .health = *health};
 	struct daemon daemon = {.terminate = {.fn = on_terminate, .signo = SIGTERM},
 				.interrupt = {.fn = on_interrupt, .signo = SIGINT}};
 	int err;
@@ -106,6 +112,9 @@ static int serve(const struct options *options)
 		gethostname(node_name, sizeof(node_name) - 1);
 		config.node_name = node_name;
 	}
+	config.source.node_name = config.node_name;
+	/* A reader of our log that went away must not end us. */
+	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
 	err = loop_new(&loop);
 	daemon.loop = loop;
@@ -138,6 +147,7 @@ static int help(void)
 
 int main(int argc, char *argv[])
 {
+	struct health_config health;
 	struct options options;
 	enum log_level level;
 	char error[256];
@@ -159,7 +169,12 @@ int main(int argc, char *argv[])
 			options.log_level);
 		return EXIT_USAGE;
 	}
+	if (health_options_parse(&options, &health, error, sizeof(error))) {
+		fprintf(stderr, "swerved: %s\n", error);
+		return EXIT_USAGE;
+	}
 	log_set_level(level);
-	return (options.cleanup ? cleanup(options.pin_dir) : serve(&options)) ? EXIT_FAILURE
-									      : EXIT_SUCCESS;
+	return (options.cleanup ? cleanup(options.pin_dir) : serve(&options, &health))
+		       ? EXIT_FAILURE
+		       : EXIT_SUCCESS;
 }

@@ -20,9 +20,21 @@ struct option_row {
 
 /* clang-format off */
 static const struct option_row rows[] = {
-	{"source", "file:PATH", OPTION(source), NULL,
-	 "where services and endpoints come from: a JSON file as kubectl prints it,\n"
-	 "or a directory of such files; read again when it changes"},
+	{"source", "kube|file:PATH", OPTION(source), NULL,
+	 "where services and endpoints come from: the Kubernetes API server (default in\n"
+	 "a pod), or a JSON file as kubectl prints it, or a directory of such files;\n"
+	 "read again when it changes"},
+	{"kubeconfig", "FILE", OPTION(kubeconfig), NULL,
+	 "how to log in to the API server (default: the service account of the pod)"},
+	{"api-server", "URL", OPTION(api_server), NULL,
+	 "the API server's own address. Without kube-proxy the address that pods have\n"
+	 "for it works only once swerved serves, so it must not depend on that"},
+	{"endpoints-api", "API", OPTION(endpoints_api), "auto",
+	 "endpointslices, endpoints, or auto: endpoints where the API server has no\n"
+	 "discovery.k8s.io/v1 or forbids it"},
+	{"service-proxy-name", "NAME", OPTION(service_proxy_name), NULL,
+	 "serve the services whose label service.kubernetes.io/service-proxy-name is\n"
+	 "NAME (default: those without it)"},
 	{"node-name", "NAME", OPTION(node_name), NULL,
 	 "name of this node in Kubernetes (default: the host's name)"},
 	{"cgroup", "PATH", OPTION(cgroup), NULL,
@@ -32,6 +44,11 @@ static const struct option_row rows[] = {
 	 "directory on a bpf file system where maps and programs stay pinned"},
 	{"status-address", "ADDR:PORT", OPTION(status_address), "127.0.0.1:9810",
 	 "where swervectl, probes and Prometheus ask; empty for none"},
+	{"demand-ttl", "DURATION", OPTION(demand_ttl), "60s",
+	 "endpoints of Services that this node did not use for so long are probed\n"
+	 "every 10 s at most; 0: all are always probed at their interval"},
+	{"max-probes-per-second", "N", OPTION(max_probes), "2000",
+	 "intervals grow rather than that more probes start; 0: no limit"},
 	{"log-level", "LEVEL", OPTION(log_level), "info",
 	 "error, warn, info or debug"},
 	{"cleanup", NULL, OPTION(cleanup), NULL,
@@ -129,9 +146,11 @@ int options_parse(int argc, char *const argv[], char *(*env)(const char *name), 
 			return taken;
 		i += taken;
 	}
+	if (!options.source && env("KUBERNETES_SERVICE_HOST"))
+		options.source = "kube";
 	if (!options.source && !options.cleanup && !options.help && !options.version)
 		return fail(error, error_size, "--source is missing, for example ",
-			    "--source file:cluster.json");
+			    "--source kube --kubeconfig FILE");
 	*ret = options;
 	return 0;
 }
@@ -165,7 +184,7 @@ char *options_help(void)
 
 	if (!out)
 		return NULL;
-	fprintf(out, "usage: swerved --source file:PATH [option...]\n"
+	fprintf(out, "usage: swerved --source kube|file:PATH [option...]\n"
 		     "       swerved --cleanup [--pin-dir DIR]\n\n"
 		     "Sends connections to Kubernetes Services to pods that live.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

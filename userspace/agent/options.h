@@ -8,12 +8,18 @@
 #include <stddef.h>
 
 struct options {
-	const char *source;    /* "file:PATH" */
+	const char *source;    /* "file:PATH" or "kube" */
 	const char *node_name; /* NULL: the host's name */
 	const char *cgroup;    /* NULL: where cgroup2 is mounted */
 	const char *pin_dir;
 	const char *status_address; /* "ADDR:PORT", or "" for none */
 	const char *log_level;
+	const char *kubeconfig;         /* NULL: as a pod does it */
+	const char *api_server;         /* URL; NULL: as the credentials say */
+	const char *service_proxy_name; /* NULL: services that name no proxy */
+	const char *endpoints_api;      /* "auto", "endpointslices", "endpoints" */
+	const char *demand_ttl;         /* a duration */
+	const char *max_probes;         /* a number */
 	bool cleanup;
 	bool help;
 	bool version;
@@ -21,8 +27,8 @@ struct options {
 
 /*
  * Parses argv; what it does not name comes from the environment (SWERVE_SOURCE for --source), then
- * from the defaults. `env` is getenv() or a stand-in. The strings are borrowed from argv and the
- * environment. Returns 0, or -EINVAL with a sentence in error; then *ret is untouched.
+ * from the defaults. The default of --source is "kube" in a pod (KUBERNETES_SERVICE_HOST is set).
+ * `env` is getenv() or a stand-in. The strings are borrowed from argv and the environment. Returns 0, or -EINVAL with a sentence in error; then *ret is untouched.
  */
 int options_parse(int argc, char *const argv[], char *(*env)(const char *name), struct options *ret,
 		  char *error, size_t error_size);

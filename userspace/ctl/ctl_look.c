@@ -88,6 +88,9 @@ static int explain_maps(const char *pin_dir, int err, __u32 version, char *probl
 		snprintf(problem, CTL_PROBLEM_SIZE,
 			 "the maps in \"%s\" are of ABI version %u, this program knows %d", pin_dir,
 			 version, SW_ABI_VERSION);
+	else if (err == -EUCLEAN)
+		snprintf(problem, CTL_PROBLEM_SIZE,
+			 "a map is missing in \"%s\", or is of another shape", pin_dir);
 	else if (err == -EPERM || err == -EACCES)
 		snprintf(problem, CTL_PROBLEM_SIZE, "the maps in \"%s\" can only be read by root",
 			 pin_dir);

@@ -21,9 +21,16 @@
 /* Programs are done in microseconds; a preempted one is back long before. */
 #define GRACE_PERIOD (2 * NSEC_PER_SEC)
 
+/* Time enough for what failed to be tried again. */
+#define FAILURE_PERIOD (60 * NSEC_PER_SEC)
+
 struct datapath {
 	struct dp_table table;
 	struct dp_maps maps;
+	struct dp_links links;
+	VEC(struct sw_frontend_key) undeleted;
+	datapath_wants_fn *wants;
+	void *wants_arg;
 	int lock;
 };
 
@@ -76,13 +83,14 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret,
 
 	if (!datapath)
 		return dp_problem(problem, -ENOMEM, "out of memory.");
-	datapath->lock = datapath->maps.frontends_fd = -1;
+	datapath->lock = datapath->maps.frontends_fd = datapath->maps.sockets_fd = -1;
+	dp_links_init(&datapath->links);
 	err = dp_table_init(&datapath->table);
 	if (err)
 		return dp_problem(problem, err, "out of memory.");
 	err = dp_pin_dir_open(config->pin_dir, &datapath->lock, problem);
 	if (!err)
-		err = dp_object_install(&install, problem);
+		err = dp_object_install(&install, &datapath->links, problem);
 	if (err)
 		return err;
 	err = dp_maps_open(config->pin_dir, true, &datapath->maps);
@@ -100,8 +108,10 @@ void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
 		return;
+	dp_links_close(&datapath->links);
 	dp_maps_close(&datapath->maps);
 	dp_table_done(&datapath->table);
+	vec_done(&datapath->undeleted);
 	if (datapath->lock >= 0)
 		close(datapath->lock);
 	free(datapath);
@@ -150,7 +160,35 @@ static void mark_unwritten(const struct datapath *datapath, const struct sw_fron
 	}
 }
 
-static int run_ops(const struct datapath *datapath, const struct dp_changes *changes)
+/*
+ * The kernel did not take an operation, so it may still show what was about to be freed. That waits
+ * until the operation was repeated: a frontend is written again when its service is applied again, a
+ * deletion with the next heartbeat.
+ */
+static void note_failure(struct datapath *datapath, const struct dp_op *op, uint64_t now)
+{
+	dp_table_postpone(&datapath->table, now + FAILURE_PERIOD);
+	if (op->kind == DP_SET_FRONTEND)
+		mark_unwritten(datapath, &op->frontend.key);
+	if (op->kind == DP_DELETE_FRONTEND)
+		/* Without memory the frontend stays, and leads to empty slots: refused. */
+		(void)vec_push(&datapath->undeleted, op->frontend.key);
+}
+
+static void delete_again(struct datapath *datapath)
+{
+	size_t left = 0;
+
+	vec_foreach(&datapath->undeleted, key) {
+		if (hashmap_get(datapath->table.owners, key, sizeof(*key)))
+			continue;
+		if (dp_maps_delete_frontend(&datapath->maps, key))
+			datapath->undeleted.items[left++] = *key;
+	}
+	datapath->undeleted.len = left;
+}
+
+static int run_ops(struct datapath *datapath, const struct dp_changes *changes, uint64_t now)
 {
 	int result = 0;
 
@@ -160,18 +198,38 @@ static int run_ops(const struct datapath *datapath, const struct dp_changes *cha
 		if (!err)
 			continue;
 		result = err;
-		if (op->kind == DP_SET_FRONTEND)
-			mark_unwritten(datapath, &op->frontend.key);
+		note_failure(datapath, op, now);
 	}
 	return result;
 }
 
+/* One service as it is applied, for the questions of the diff. */
+struct application {
+	const struct datapath *datapath;
+	const char *service;
+	const struct plan *plan;
+};
+
 static bool backend_is_usable(const void *arg, uint32_t backend)
 {
-	enum sw_health health = datapath_health(arg, backend);
+	const struct application *application = arg;
+	enum sw_health health = datapath_health(application->datapath, backend);
 
 	/* A backend that is about to be written is still FREE. */
 	return health <= SW_HEALTH_UP;
+}
+
+static bool may_take(const void *arg, const struct dp_port *owner,
+		     const struct sw_frontend_key *key)
+{
+	const struct application *application = arg;
+	const struct datapath *datapath = application->datapath;
+	size_t len = dp_port_service_len(owner->name);
+	struct addr addr = dp_addr(&key->addr);
+
+	if (strlen(application->service) == len && !memcmp(application->service, owner->name, len))
+		return !plan_has_frontend(application->plan, owner->name, &addr, key->port);
+	return datapath->wants && !datapath->wants(datapath->wants_arg, owner->name, key);
 }
 
 /* The connections of a backend that goes still count for its service. */
@@ -194,15 +252,17 @@ static void tell(const struct datapath *datapath, const struct dp_changes *chang
 	}
 }
 
-static int apply_port(struct datapath *datapath, const struct plan_port *want, uint64_t now,
-		      datapath_change_fn *fn, void *arg, struct datapath_result *result)
+static int apply_port(struct datapath *datapath, const struct application *application,
+		      const struct plan_port *want, uint64_t now, datapath_change_fn *fn, void *arg,
+		      struct datapath_result *result)
 {
+	struct dp_policy policy = {
+		.usable = backend_is_usable, .may_take = may_take, .arg = application};
 	struct dp_changes changes = {};
-	int err = dp_diff_port(&datapath->table, want, backend_is_usable, datapath,
-			       now + GRACE_PERIOD, &changes);
+	int err = dp_diff_port(&datapath->table, want, &policy, now + GRACE_PERIOD, &changes);
 
 	if (!err) {
-		err = run_ops(datapath, &changes);
+		err = run_ops(datapath, &changes, now);
 		tell(datapath, &changes, want, fn, arg);
 	}
 	result->conflicts += changes.conflicts;
@@ -219,7 +279,7 @@ static int remove_port(struct datapath *datapath, struct dp_port *port, uint64_t
 	int err = dp_diff_remove(&datapath->table, port, now + GRACE_PERIOD, &changes);
 
 	if (!err) {
-		err = run_ops(datapath, &changes);
+		err = run_ops(datapath, &changes, now);
 		if (fn)
 			tell(datapath, &changes, NULL, fn, arg);
 	}
@@ -236,7 +296,6 @@ static bool plan_has(const struct plan *plan, const char *name)
 	return false;
 }
 
-/* Ports that go free their frontends first: another port of the same service may want them. */
 static int remove_unplanned(struct datapath *datapath, const char *service, const struct plan *plan,
 			    uint64_t now, datapath_change_fn *fn, void *arg)
 {
@@ -262,17 +321,45 @@ static int remove_unplanned(struct datapath *datapath, const char *service, cons
 int datapath_apply(struct datapath *datapath, const char *service, const struct plan *plan,
 		   uint64_t now, datapath_change_fn *fn, void *arg, struct datapath_result *ret)
 {
+	struct application application = {.datapath = datapath, .service = service, .plan = plan};
 	struct datapath_result result = {};
-	int err = remove_unplanned(datapath, service, plan, now, fn, arg);
+	int err = 0, remove_err;
 
+	/* Ports that go come last: a frontend that moves to another port is handed over. */
 	vec_foreach(&plan->ports, port) {
-		int port_err = apply_port(datapath, port, now, fn, arg, &result);
+		int port_err = apply_port(datapath, &application, port, now, fn, arg, &result);
 
 		if (port_err)
 			err = port_err;
 	}
+	remove_err = remove_unplanned(datapath, service, plan, now, fn, arg);
 	*ret = result;
-	return err;
+	return err ? err : remove_err;
+}
+
+bool datapath_is_inherited(const struct datapath *datapath, const char *service)
+{
+	const struct dp_group *group = dp_table_group(&datapath->table, service);
+
+	for (size_t i = 0; group && i < group->ports.len; i++) {
+		if (group->ports.items[i]->planned)
+			return false;
+	}
+	return group;
+}
+
+void datapath_keep(struct datapath *datapath, const char *service)
+{
+	const struct dp_group *group = dp_table_group(&datapath->table, service);
+
+	for (size_t i = 0; group && i < group->ports.len; i++)
+		group->ports.items[i]->planned = true;
+}
+
+void datapath_set_wants(struct datapath *datapath, datapath_wants_fn *fn, void *arg)
+{
+	datapath->wants = fn;
+	datapath->wants_arg = arg;
 }
 
 int datapath_sweep(struct datapath *datapath, uint64_t now)
@@ -283,7 +370,7 @@ int datapath_sweep(struct datapath *datapath, uint64_t now)
 		struct dp_port *port = iter.value;
 		int err;
 
-		if (!port->adopted)
+		if (port->planned)
 			continue;
 		err = remove_port(datapath, port, now, NULL, NULL);
 		if (err)
@@ -307,6 +394,16 @@ enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend
 	return datapath->maps.backends[backend].health;
 }
 
+int datapath_sockets_fd(const struct datapath *datapath)
+{
+	return datapath->maps.sockets_fd;
+}
+
+int datapath_read_socket(const struct datapath *datapath, int fd, struct sw_socket *ret)
+{
+	return dp_maps_read_socket(&datapath->maps, fd, ret);
+}
+
 uint64_t datapath_connects(const struct datapath *datapath, uint32_t backend)
 {
 	return datapath->maps.backend_load[backend].connects;
@@ -315,6 +412,15 @@ uint64_t datapath_connects(const struct datapath *datapath, uint32_t backend)
 const struct sw_service *datapath_service(const struct datapath *datapath, uint32_t service)
 {
 	return &datapath->maps.services[service];
+}
+
+_Static_assert(sizeof(uint64_t) == sizeof(__u64), "the same number to both sides");
+
+const uint64_t *datapath_last_used(const struct datapath *datapath, uint32_t backend)
+{
+	uint32_t service = datapath->maps.backends[backend].service;
+
+	return (const uint64_t *)&datapath->maps.services[service].last_used;
 }
 
 const struct dp_table *datapath_table(const struct datapath *datapath)
@@ -347,6 +453,7 @@ void datapath_heartbeat(struct datapath *datapath, uint64_t now)
 	struct dp_release release;
 
 	__atomic_store_n(&datapath->maps.config->heartbeat, now, __ATOMIC_RELAXED);
+	delete_again(datapath);
 	while (dp_table_next_due(&datapath->table, now, &release))
 		clear_released(datapath, &release);
 }

@@ -10,6 +10,7 @@
 #include "model/plan.h"
 #include "swerve_abi.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,8 +50,22 @@ int datapath_apply(struct datapath *datapath, const char *service, const struct 
 		   uint64_t now, datapath_change_fn *fn, void *arg, struct datapath_result *ret);
 
 /*
- * Removes the service ports that were taken over and not applied since: to be called when the
- * source has delivered everything. Returns how many, or -errno.
+ * Whether the source wants a frontend to belong to a service port ("namespace/name:port/proto")
+ * now. When two services claim an address the first one keeps it; when the source moves it from one
+ * to the other, in whatever order they are applied, it is handed over without a gap.
+ */
+typedef bool datapath_wants_fn(void *arg, const char *port_name, const struct sw_frontend_key *key);
+void datapath_set_wants(struct datapath *datapath, datapath_wants_fn *fn, void *arg);
+
+/* Whether a Service is served only because it was before a restart: no plan has named it since. */
+bool datapath_is_inherited(const struct datapath *datapath, const char *service);
+
+/* Says that a Service is wanted although it could not be planned: it is not swept. */
+void datapath_keep(struct datapath *datapath, const char *service);
+
+/*
+ * Removes the service ports that were taken over and that no plan has named since: to be called
+ * when the source has delivered everything. Returns how many, or -errno.
  */
 int datapath_sweep(struct datapath *datapath, uint64_t now);
 
@@ -62,10 +77,25 @@ enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend
 /* Says that the daemon is alive, and frees what has waited long enough. Once a second. */
 void datapath_heartbeat(struct datapath *datapath, uint64_t now);
 
+/* The map sw_sockets, for sock_diag. Borrowed. */
+int datapath_sockets_fd(const struct datapath *datapath);
+
+/*
+ * What sw_sockets has for a socket that this process has open. From any thread. Returns 0, -ENOENT,
+ * -errno.
+ */
+int datapath_read_socket(const struct datapath *datapath, int fd, struct sw_socket *ret);
+
 /* Connections sent to a backend so far. */
 uint64_t datapath_connects(const struct datapath *datapath, uint32_t backend);
 
 /* The counters of a service port, as BPF keeps them. Borrowed. */
 const struct sw_service *datapath_service(const struct datapath *datapath, uint32_t service);
+
+/*
+ * When the service of a backend was last used (ns of CLOCK_MONOTONIC, 0: never), as BPF keeps it.
+ * Borrowed until the datapath is closed; another service's once this one is gone.
+ */
+const uint64_t *datapath_last_used(const struct datapath *datapath, uint32_t backend);
 
 const struct dp_table *datapath_table(const struct datapath *datapath);

@@ -20,7 +20,7 @@ static bool frontend_makes_sense(const struct adoption *adoption,
 	const char *name;
 
 	if (!value->service || value->service >= SW_MAX_SERVICES ||
-	    value->check != sw_frontend_check(&entry->key))
+	    value->check != sw_frontend_check(&entry->key, value))
 		return false;
 	name = adoption->services[value->service].name;
 	if (!name[0] || !memchr(name, 0, SW_SERVICE_NAME_SIZE))

@@ -11,10 +11,13 @@
 #include <errno.h>
 #include <string.h>
 
+enum { SPARE_SLOTS = 16 };
+
 struct draft {
 	struct dp_table *table;
 	struct dp_port *port;
 	const struct plan_port *want;
+	const struct dp_policy *policy;
 	bool fresh_port;
 	struct dp_range slots;
 	bool moved; /* the slots are a new range */
@@ -109,8 +112,9 @@ static int draft_backends(struct draft *draft)
 }
 
 /* Moves the usable ones of the ready backends to the front; otherwise the order stays. */
-static int draft_order(struct draft *draft, dp_usable_fn *usable, const void *arg)
+static int draft_order(struct draft *draft)
 {
+	const struct dp_policy *policy = draft->policy;
 	size_t ready = draft->want->ready, n = 0;
 	_cleanup_free_ struct dp_backend *backends = calloc(ready + 1, sizeof(*backends));
 	_cleanup_free_ size_t *endpoints = calloc(ready + 1, sizeof(*endpoints));
@@ -121,7 +125,8 @@ static int draft_order(struct draft *draft, dp_usable_fn *usable, const void *ar
 		return -ENOMEM;
 	for (int pass = 1; pass >= 0; pass--) {
 		for (size_t i = 0; i < ready; i++) {
-			if (usable(arg, draft->backends.items[i].index) != (bool)pass)
+			if (policy->usable(policy->arg, draft->backends.items[i].index) !=
+			    (bool)pass)
 				continue;
 			backends[n] = draft->backends.items[i];
 			endpoints[n++] = draft->endpoints.items[i];
@@ -136,13 +141,17 @@ static int draft_order(struct draft *draft, dp_usable_fn *usable, const void *ar
 	return 0;
 }
 
-/* Ranges grow in powers of two, so that a rolling update does not move the slots at every step. */
+/*
+ * Ranges are powers of two, so that a rolling update does not move the slots at every step; one
+ * that has become far too long is given back.
+ */
 static int draft_slots(struct draft *draft)
 {
 	uint32_t count = 1;
 
 	draft->slots = draft->port->slots;
-	if (draft->backends.len <= draft->slots.count)
+	if (draft->backends.len <= draft->slots.count &&
+	    draft->backends.len * 4 + SPARE_SLOTS > draft->slots.count)
 		return 0;
 	if (draft->backends.len > SW_MAX_SLOTS)
 		return -ENOSPC;
@@ -171,6 +180,14 @@ static const struct dp_frontend *find_frontend(const struct dp_frontend *items, 
 	return NULL;
 }
 
+static bool may_take(const struct draft *draft, const struct dp_port *owner,
+		     const struct sw_frontend_key *key)
+{
+	const struct dp_policy *policy = draft->policy;
+
+	return policy->may_take && policy->may_take(policy->arg, owner, key);
+}
+
 static int draft_frontend(struct draft *draft, const struct plan_frontend *frontend,
 			  struct dp_changes *changes)
 {
@@ -178,7 +195,7 @@ static int draft_frontend(struct draft *draft, const struct plan_frontend *front
 	struct dp_port *owner = hashmap_get(draft->table->owners, &key, sizeof(key));
 	int err;
 
-	if (owner && owner != draft->port) {
+	if (owner && owner != draft->port && !may_take(draft, owner, &key)) {
 		changes->conflicts++;
 		changes->conflict = key;
 		return 0;
@@ -211,7 +228,7 @@ static int draft_frontends(struct draft *draft, struct dp_changes *changes)
 		have = find_frontend(draft->port->frontends.items, draft->port->frontends.len,
 				     &frontend->key);
 		frontend->value = value;
-		frontend->value.check = sw_frontend_check(&frontend->key);
+		frontend->value.check = sw_frontend_check(&frontend->key, &value);
 		frontend->written =
 			have && have->written &&
 			!memcmp(&have->value, &frontend->value, sizeof(frontend->value));
@@ -306,13 +323,12 @@ static int emit_changes(const struct draft *draft, struct dp_changes *changes)
 	return err;
 }
 
-static int draft_make(struct draft *draft, dp_usable_fn *usable, const void *arg,
-		      struct dp_changes *changes)
+static int draft_make(struct draft *draft, struct dp_changes *changes)
 {
 	int err = draft_backends(draft);
 
 	if (!err)
-		err = draft_order(draft, usable, arg);
+		err = draft_order(draft);
 	if (!err)
 		err = draft_slots(draft);
 	if (!err)
@@ -358,10 +374,37 @@ static void release_frontends(const struct draft *draft)
 	}
 }
 
+/* From now on the frontend is nobody else's to change or to delete. */
+static void forget_frontend(struct dp_port *port, const struct sw_frontend_key *key)
+{
+	for (size_t i = 0; i < port->frontends.len; i++) {
+		if (memcmp(&port->frontends.items[i].key, key, sizeof(*key)))
+			continue;
+		port->frontends.items[i] = port->frontends.items[--port->frontends.len];
+		return;
+	}
+}
+
+static void take_frontends(struct draft *draft)
+{
+	vec_foreach(&draft->frontends, frontend) {
+		struct dp_port *owner =
+			hashmap_get(draft->table->owners, &frontend->key, sizeof(frontend->key));
+
+		if (owner == draft->port)
+			continue;
+		forget_frontend(owner, &frontend->key);
+		/* Replacing the value of a key that is there needs no memory. */
+		hashmap_put(draft->table->owners, &frontend->key, sizeof(frontend->key),
+			    draft->port);
+	}
+}
+
 static void draft_commit(struct draft *draft, uint64_t due)
 {
 	struct dp_port *port = draft->port;
 
+	take_frontends(draft);
 	release_backends(draft, due);
 	release_frontends(draft);
 	vec_done(&port->backends);
@@ -392,7 +435,9 @@ static void draft_undo(struct draft *draft)
 	if (draft->moved)
 		dp_ranges_release(&draft->table->slots, draft->slots);
 	vec_foreach(&draft->frontends, frontend) {
-		if (!find_frontend(draft->port->frontends.items, draft->port->frontends.len,
+		if (hashmap_get(draft->table->owners, &frontend->key, sizeof(frontend->key)) ==
+			    draft->port &&
+		    !find_frontend(draft->port->frontends.items, draft->port->frontends.len,
 				   &frontend->key))
 			hashmap_remove(draft->table->owners, &frontend->key, sizeof(frontend->key));
 	}
@@ -404,15 +449,18 @@ static void draft_undo(struct draft *draft)
 	dp_table_remove_port(draft->table, draft->port);
 }
 
-static int draft_begin(struct dp_table *table, const struct plan_port *want, struct draft *ret)
+static int draft_begin(struct dp_table *table, const struct plan_port *want,
+		       const struct dp_policy *policy, struct draft *ret)
 {
 	uint32_t service;
 	int err;
 
-	*ret = (struct draft){.table = table, .want = want};
+	*ret = (struct draft){.table = table, .want = want, .policy = policy};
 	ret->port = dp_table_port(table, want->name);
-	if (ret->port)
+	if (ret->port) {
+		ret->port->planned = true;
 		return 0;
+	}
 	err = dp_ids_take(&table->services, &service);
 	if (err)
 		return err;
@@ -422,20 +470,21 @@ static int draft_begin(struct dp_table *table, const struct plan_port *want, str
 		return err;
 	}
 	ret->port->service = service;
+	ret->port->planned = true;
 	ret->fresh_port = true;
 	return 0;
 }
 
-int dp_diff_port(struct dp_table *table, const struct plan_port *want, dp_usable_fn *usable,
-		 const void *arg, uint64_t due, struct dp_changes *changes)
+int dp_diff_port(struct dp_table *table, const struct plan_port *want,
+		 const struct dp_policy *policy, uint64_t due, struct dp_changes *changes)
 {
 	size_t ops = changes->ops.len, backends = changes->backends.len;
 	struct draft draft;
-	int err = draft_begin(table, want, &draft);
+	int err = draft_begin(table, want, policy, &draft);
 
 	if (err)
 		return err;
-	err = draft_make(&draft, usable, arg, changes);
+	err = draft_make(&draft, changes);
 	if (err) {
 		changes->ops.len = ops;
 		changes->backends.len = backends;

@@ -50,16 +50,26 @@ struct dp_changes {
 
 void dp_changes_done(struct dp_changes *changes);
 
-/* What decides the order of the slots: usable backends first. */
-typedef bool dp_usable_fn(const void *arg, uint32_t backend);
+/* What a diff asks about things that are not in the plan. */
+struct dp_policy {
+	/* The order of the slots: usable backends first. */
+	bool (*usable)(const void *arg, uint32_t backend);
+	/*
+	 * Whether `owner`, which has the frontend now, will not have it any more once it is planned
+	 * itself: then it is handed over, with one operation and without a gap. NULL: never.
+	 */
+	bool (*may_take)(const void *arg, const struct dp_port *owner,
+			 const struct sw_frontend_key *key);
+	const void *arg;
+};
 
 /*
  * Makes *table what *want says and appends the operations for the maps to *changes. What is freed
  * is released at `due`. Returns 0; -ENOSPC if a map is full or -ENOMEM: then the port is installed
  * as it was before, or not at all.
  */
-int dp_diff_port(struct dp_table *table, const struct plan_port *want, dp_usable_fn *usable,
-		 const void *arg, uint64_t due, struct dp_changes *changes);
+int dp_diff_port(struct dp_table *table, const struct plan_port *want,
+		 const struct dp_policy *policy, uint64_t due, struct dp_changes *changes);
 
 /* Removes a port: `port` is freed. Returns 0 or -ENOMEM: then it is still there. */
 int dp_diff_remove(struct dp_table *table, struct dp_port *port, uint64_t due,

@@ -111,7 +111,7 @@ int dp_maps_check(const char *pin_dir, __u32 *ret_version)
 	for (int map = 0; map < DP_MAP_COUNT; map++) {
 		err = check_shape(pin_dir, map);
 		if (err)
-			return err == -ENOENT ? -EPROTO : err;
+			return err == -ENOENT || err == -EPROTO ? -EUCLEAN : err;
 	}
 	return 0;
 }
@@ -146,9 +146,11 @@ static int map_array(const char *pin_dir, enum dp_map map, bool writable, void *
 
 int dp_maps_open(const char *pin_dir, bool writable, struct dp_maps *ret)
 {
-	struct dp_maps maps = {.frontends_fd = -1};
+	struct dp_maps maps = {.frontends_fd = -1, .sockets_fd = -1};
 	int err = open_pinned(pin_dir, DP_MAP_FRONTENDS, writable, &maps.frontends_fd);
 
+	if (!err)
+		err = open_pinned(pin_dir, DP_MAP_SOCKETS, writable, &maps.sockets_fd);
 	if (!err)
 		err = map_array(pin_dir, DP_MAP_SERVICES, writable, &maps.services);
 	if (!err)
@@ -177,12 +179,19 @@ void dp_maps_close(struct dp_maps *maps)
 {
 	if (maps->frontends_fd >= 0)
 		close(maps->frontends_fd);
+	if (maps->sockets_fd >= 0)
+		close(maps->sockets_fd);
 	unmap_array(maps->services, DP_MAP_SERVICES);
 	unmap_array(maps->slots, DP_MAP_SLOTS);
 	unmap_array(maps->backends, DP_MAP_BACKENDS);
 	unmap_array(maps->backend_load, DP_MAP_BACKEND_LOAD);
 	unmap_array(maps->config, DP_MAP_CONFIG);
-	*maps = (struct dp_maps){.frontends_fd = -1};
+	*maps = (struct dp_maps){.frontends_fd = -1, .sockets_fd = -1};
+}
+
+int dp_maps_read_socket(const struct dp_maps *maps, int fd, struct sw_socket *ret)
+{
+	return bpf_map_lookup_elem(maps->sockets_fd, &fd, ret);
 }
 
 int dp_maps_put_frontend(const struct dp_maps *maps, const struct sw_frontend_key *key,

@@ -27,6 +27,7 @@ const char *dp_map_name(enum dp_map map);
 
 struct dp_maps {
 	int frontends_fd;
+	int sockets_fd;
 	struct sw_service *services;          /* SW_MAX_SERVICES */
 	struct sw_slot *slots;                /* SW_MAX_SLOTS */
 	struct sw_backend *backends;          /* SW_MAX_BACKENDS */
@@ -48,7 +49,8 @@ struct dp_frontend_entries {
 /*
  * Checks that the pinned maps were made for this ABI version: same kinds, sizes and number.
  * Returns 0, -ENOENT if nothing is pinned there, -EPROTO if it is another version (*ret_version is
- * then its number, 0 if it can not even be told), -errno.
+ * then its number, 0 if it can not even be told), -EUCLEAN if it is this version but a map is
+ * missing or of another shape, -errno.
  */
 int dp_maps_check(const char *pin_dir, __u32 *ret_version);
 
@@ -64,6 +66,9 @@ int dp_maps_put_frontend(const struct dp_maps *maps, const struct sw_frontend_ke
 
 /* Returns 0, also if it was not there, or -errno. */
 int dp_maps_delete_frontend(const struct dp_maps *maps, const struct sw_frontend_key *key);
+
+/* What sw_sockets has for an open socket. Returns 0, -ENOENT, -errno. */
+int dp_maps_read_socket(const struct dp_maps *maps, int fd, struct sw_socket *ret);
 
 /* Reads all frontends, in any order; the caller frees ret->items. Returns 0 or -errno. */
 int dp_maps_read_frontends(const struct dp_maps *maps, struct dp_frontend_entries *ret);

@@ -38,6 +38,21 @@ static const struct hook hooks[] = {
 	{"sock_getpeername6", "sw_link_peer6"},
 };
 
+_Static_assert(ARRAY_SIZE(hooks) == DP_HOOKS, "a link for each hook");
+
+void dp_links_init(struct dp_links *links)
+{
+	for (int i = 0; i < DP_HOOKS; i++)
+		links->fds[i] = -1;
+}
+
+void dp_links_close(struct dp_links *links)
+{
+	for (int i = 0; i < DP_HOOKS; i++)
+		cleanup_close(&links->fds[i]);
+	dp_links_init(links);
+}
+
 static void destroy_skeleton(struct sock_lb_bpf **skel)
 {
 	sock_lb_bpf__destroy(*skel);
@@ -94,6 +109,13 @@ static int check_pins(const char *pin_dir, struct dp_problem *problem)
 				  "ClusterIPs fail until the next start), or choose another "
 				  "--pin-dir.",
 				  pin_dir, version, SW_ABI_VERSION);
+	if (err == -EUCLEAN)
+		return dp_problem(
+			problem, err,
+			"a map is missing in the pin directory \"%s\", or is of another "
+			"shape: remove the rest with --cleanup (connections to ClusterIPs "
+			"fail until the next start), or choose another --pin-dir.",
+			pin_dir);
 	if (err == -EPERM || err == -EACCES)
 		return dp_problem(problem, err,
 				  "no permission to use BPF maps: run as root, or with CAP_BPF, "
@@ -155,13 +177,16 @@ static bool have_set_retval(void)
 	       1;
 }
 
-static int load(const char *pin_dir, struct sock_lb_bpf **ret, struct dp_problem *problem)
+/* *ret_fresh is set when there was nothing of ours before. */
+static int load(const char *pin_dir, bool *ret_fresh, struct sock_lb_bpf **ret,
+		struct dp_problem *problem)
 {
 	_cleanup_(destroy_skeleton) struct sock_lb_bpf *skel = NULL;
 	int pinned = check_pins(pin_dir, problem), err = 0;
 
 	if (pinned < 0)
 		return pinned;
+	*ret_fresh = !pinned;
 	skel = sock_lb_bpf__open();
 	if (!skel)
 		return dp_problem(problem, -ENOMEM, "can not open the BPF object: %s.",
@@ -206,23 +231,46 @@ static bool link_is_on(int link_fd, int cgroup_fd)
  * A pinned link that does not fit is replaced: its cgroup was removed (then it is dead) or it is
  * on another cgroup than is asked for now. The new one is attached first.
  */
-static int attach(const struct bpf_program *program, const char *path, int cgroup_fd)
+static int attach(const struct bpf_program *program, const char *path, int cgroup_fd, int *ret_link)
 {
 	_cleanup_close_ int pinned = bpf_obj_get(path), created = -1;
+	int err;
 
-	if (pinned >= 0 && link_is_on(pinned, cgroup_fd))
-		return bpf_link_update(pinned, bpf_program__fd(program), NULL);
+	if (pinned >= 0 && link_is_on(pinned, cgroup_fd)) {
+		err = bpf_link_update(pinned, bpf_program__fd(program), NULL);
+		if (!err)
+			*ret_link = TAKE_FD(pinned);
+		return err;
+	}
 	created = bpf_link_create(bpf_program__fd(program), cgroup_fd,
 				  bpf_program__expected_attach_type(program), NULL);
 	if (created < 0)
 		return created;
 	if (unlink(path) && errno != ENOENT)
 		return -errno;
-	return bpf_obj_pin(created, path);
+	err = bpf_obj_pin(created, path);
+	if (!err)
+		*ret_link = TAKE_FD(created);
+	return err;
+}
+
+static int attach_problem(const char *program, const char *cgroup, int err,
+			  struct dp_problem *problem)
+{
+	if (err == -EPERM)
+		return dp_problem(
+			problem, err,
+			"can not attach the BPF program %s to the cgroup \"%s\": it is not "
+			"permitted, or another program holds that hook for itself (bpftool "
+			"cgroup show %s).",
+			program, cgroup, cgroup);
+	return dp_problem(problem, err,
+			  "can not attach the BPF program %s to the cgroup \"%s\": %s.", program,
+			  cgroup, strerror(-err));
 }
 
 static int attach_all(const struct sock_lb_bpf *skel, const struct dp_install *install,
-		      int cgroup_fd, struct dp_problem *problem)
+		      int cgroup_fd, struct dp_links *links, struct dp_problem *problem)
 {
 	char path[PATH_MAX];
 
@@ -232,25 +280,34 @@ static int attach_all(const struct sock_lb_bpf *skel, const struct dp_install *i
 		int err = dp_pin_path(install->pin_dir, hooks[i].pin, path, sizeof(path));
 
 		if (!err)
-			err = attach(program, path, cgroup_fd);
+			err = attach(program, path, cgroup_fd, &links->fds[i]);
 		if (err)
-			return dp_problem(problem, err,
-					  "can not attach the BPF program %s to the cgroup \"%s\": "
-					  "%s.",
-					  hooks[i].program, install->cgroup, strerror(-err));
+			return attach_problem(hooks[i].program, install->cgroup, err, problem);
 	}
 	return 0;
 }
 
-int dp_object_install(const struct dp_install *install, struct dp_problem *problem)
+int dp_object_install(const struct dp_install *install, struct dp_links *ret,
+		      struct dp_problem *problem)
 {
 	_cleanup_(destroy_skeleton) struct sock_lb_bpf *skel = NULL;
+	_cleanup_(dp_links_close) struct dp_links links;
 	_cleanup_close_ int cgroup_fd = -1;
+	bool fresh = false;
 	int err;
 
+	dp_links_init(&links);
 	libbpf_set_print(print_libbpf);
 	err = open_cgroup(install->cgroup, &cgroup_fd, problem);
 	if (!err)
-		err = load(install->pin_dir, &skel, problem);
-	return err ? err : attach_all(skel, install, cgroup_fd, problem);
+		err = load(install->pin_dir, &fresh, &skel, problem);
+	if (!err)
+		err = attach_all(skel, install, cgroup_fd, &links, problem);
+	if (err && fresh)
+		dp_pin_dir_empty(install->pin_dir);
+	if (err)
+		return err;
+	*ret = links;
+	dp_links_init(&links);
+	return 0;
 }

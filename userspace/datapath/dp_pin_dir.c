@@ -94,6 +94,13 @@ static int unpin_all(const char *path, const char *prefix)
 	return 0;
 }
 
+int dp_pin_dir_empty(const char *path)
+{
+	int err = unpin_all(path, "sw_link_");
+
+	return err ? err : unpin_all(path, "sw_");
+}
+
 int dp_pin_dir_cleanup(const char *path, struct dp_problem *problem)
 {
 	_cleanup_close_ int lock = -1;
@@ -104,9 +111,7 @@ int dp_pin_dir_cleanup(const char *path, struct dp_problem *problem)
 	err = lock_dir(path, &lock, problem);
 	if (err)
 		return err;
-	err = unpin_all(path, "sw_link_");
-	if (!err)
-		err = unpin_all(path, "sw_");
+	err = dp_pin_dir_empty(path);
 	if (err)
 		return dp_problem(problem, err, "can not remove the pins in \"%s\": %s.", path,
 				  strerror(-err));

@@ -20,5 +20,8 @@ int dp_pin_dir_open(const char *path, int *ret_lock, struct dp_problem *problem)
  */
 int dp_pin_dir_cleanup(const char *path, struct dp_problem *problem);
 
+/* Removes all pins of a directory that the caller has locked. Returns 0 or -errno. */
+int dp_pin_dir_empty(const char *path);
+
 /* Writes "PATH/NAME". Returns 0 or -ENAMETOOLONG. */
 int dp_pin_path(const char *dir, const char *name, char *ret, unsigned int size);

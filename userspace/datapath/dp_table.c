@@ -169,6 +169,14 @@ int dp_table_release(struct dp_table *table, enum dp_kind kind, struct dp_range 
 			(struct dp_release){.kind = kind, .range = range, .due = due});
 }
 
+void dp_table_postpone(struct dp_table *table, uint64_t due)
+{
+	for (size_t i = table->released; i < table->releases.len; i++) {
+		if (table->releases.items[i].due < due)
+			table->releases.items[i].due = due;
+	}
+}
+
 static void take_back(struct dp_table *table, const struct dp_release *release)
 {
 	switch (release->kind) {
@@ -184,14 +192,26 @@ static void take_back(struct dp_table *table, const struct dp_release *release)
 	}
 }
 
+/* Moves what still waits to the front, so that the queue does not grow for ever. */
+static void forget_released(struct dp_table *table)
+{
+	size_t left = table->releases.len - table->released;
+
+	if (!table->released)
+		return;
+	memmove(table->releases.items, table->releases.items + table->released,
+		left * sizeof(*table->releases.items));
+	table->releases.len = left;
+	table->released = 0;
+}
+
 bool dp_table_next_due(struct dp_table *table, uint64_t now, struct dp_release *ret)
 {
-	if (table->released == table->releases.len) {
-		table->released = table->releases.len = 0;
+	if (table->released == table->releases.len ||
+	    table->releases.items[table->released].due > now) {
+		forget_released(table);
 		return false;
 	}
-	if (table->releases.items[table->released].due > now)
-		return false;
 	*ret = table->releases.items[table->released++];
 	take_back(table, ret);
 	return true;

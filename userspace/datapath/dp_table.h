@@ -48,6 +48,7 @@ struct dp_port {
 	char name[SW_SERVICE_NAME_SIZE];
 	uint32_t service; /* index in sw_services */
 	uint8_t proto;
+	bool planned;          /* a plan has named it since the daemon started */
 	bool adopted;          /* found in the maps, not planned since */
 	struct dp_range slots; /* may be longer than what is used */
 	uint32_t ready, terminating, usable;
@@ -75,7 +76,7 @@ struct dp_table {
 	struct hashmap *by_service;      /* "namespace/name" -> struct dp_group, owned */
 	struct hashmap *owners;          /* struct sw_frontend_key -> struct dp_port, borrowed */
 	VEC(struct dp_release) releases; /* ordered by due */
-	size_t released;                 /* how many of them are done with */
+	size_t released;                 /* how many of them are done with, within one round */
 };
 
 /* The ports of one Service. */
@@ -105,6 +106,9 @@ size_t dp_port_service_len(const char *name);
 /* Puts resources in quarantine until `due`. Returns 0 or -ENOMEM: then they stay taken. */
 int dp_table_release(struct dp_table *table, enum dp_kind kind, struct dp_range range,
 		     uint64_t due);
+
+/* Prolongs all quarantines to `due` at least. */
+void dp_table_postpone(struct dp_table *table, uint64_t due);
 
 /*
  * Ends the quarantine of one resource that is due by `now`: it may be taken again from now on, and

@@ -59,6 +59,16 @@ static void write_daemon(FILE *out, const struct status_view *view)
 			view->objects[kind]);
 }
 
+static void write_conns(FILE *out, const struct status_view *view)
+{
+	write_number(out, "swerve_connections_closed_total", "counter",
+		     "Connections closed because their endpoint was down.",
+		     view->progress.conns_closed);
+	write_number(out, "swerve_connections_close_errors_total", "counter",
+		     "Endpoints that were down and whose connections could not all be closed.",
+		     view->progress.conn_errors);
+}
+
 static void write_counts(FILE *out, const struct status_view *view)
 {
 	write_number(out, "swerve_services", "gauge", "Services that are served.", view->services);
@@ -98,6 +108,30 @@ static void write_histogram(FILE *out, const char *name, const char *help,
 	fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, histogram_count(histogram));
 	fprintf(out, "%s_sum %.9f\n%s_count %" PRIu64 "\n", name,
 		(double)histogram->sum / (double)NSEC_PER_SEC, name, histogram_count(histogram));
+}
+
+static void write_seconds(FILE *out, const char *name, const char *type, const char *help,
+			  uint64_t ns)
+{
+	head(out, name, type, help);
+	fprintf(out, "%s %.6f\n", name, (double)ns / (double)NSEC_PER_SEC);
+}
+
+static void write_schedule(FILE *out, const struct status_view *view)
+{
+	head(out, "swerve_probe_targets", "gauge",
+	     "Endpoints by whether this node uses their Service: idle ones are probed rarely.");
+	fprintf(out, "swerve_probe_targets{demand=\"used\"} %zu\n",
+		view->probes.backends - view->probes.idle);
+	fprintf(out, "swerve_probe_targets{demand=\"idle\"} %zu\n", view->probes.idle);
+	write_number(out, "swerve_probes_waiting", "gauge",
+		     "Probes that are due and wait for --max-probes-per-second.",
+		     view->probes.waiting);
+	write_seconds(out, "swerve_probe_wait_seconds_total", "counter",
+		      "How long probes have waited for it.", view->probes.waited);
+	write_seconds(out, "swerve_probe_interval_seconds", "gauge",
+		      "Mean time from probe to probe of endpoints that are well and used.",
+		      view->probes.interval);
 }
 
 static void write_per_service(FILE *out, const struct status_view *view, const char *name,
@@ -162,5 +196,7 @@ void status_metrics_write(FILE *out, const struct status_view *view)
 	write_daemon(out, view);
 	write_counts(out, view);
 	write_probes(out, view);
+	write_conns(out, view);
+	write_schedule(out, view);
 	write_services(out, view);
 }

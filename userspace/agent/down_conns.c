@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/down_conns.h"
+
+#include "agent/backend_index.h"
+#include "base/cleanup.h"
+#include "base/container_of.h"
+#include "base/duration.h"
+#include "base/hashmap.h"
+#include "base/log.h"
+#include "conns/closer.h"
+#include "datapath/datapath.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AGAIN NSEC_PER_SEC
+
+struct down_conns {
+	struct loop *loop;
+	struct datapath *datapath;
+	const struct backend_index *backends;
+	struct closer *closer;
+	struct hashmap *down; /* number -> struct down_backend, owned */
+	struct loop_timer timer;
+	uint64_t due; /* the timer's deadline while it is armed */
+	struct down_conns_totals totals;
+};
+
+struct down_backend {
+	uint64_t since;
+	uint64_t due; /* UINT64_MAX: done */
+};
+
+static bool is_down(enum sw_health health)
+{
+	return health == SW_HEALTH_DOWN || health == SW_HEALTH_REFUSED;
+}
+
+static bool is_usable(enum sw_health health)
+{
+	return health == SW_HEALTH_UNKNOWN || health == SW_HEALTH_UP;
+}
+
+/* Whether Kubernetes calls it ready, and there is another endpoint that works. */
+static bool can_be_spared(const struct down_conns *conns, const struct dp_port *port,
+			  uint32_t backend)
+{
+	bool ready = false, other = false;
+
+	for (size_t i = 0; i < port->ready && i < port->backends.len; i++) {
+		uint32_t index = port->backends.items[i].index;
+
+		if (index == backend)
+			ready = true;
+		else if (is_usable(datapath_health(conns->datapath, index)))
+			other = true;
+	}
+	return ready && other;
+}
+
+static int close_all(struct down_conns *conns, const struct backend_info *info, uint32_t service)
+{
+	struct closer_job job = {
+		.id = info->index,
+		.proto = info->proto,
+		.target = {.addr = info->addr, .port = info->port, .service = service},
+	};
+
+	return closer_push(conns->closer, &job);
+}
+
+/* Returns when to look again, UINT64_MAX for never. */
+static uint64_t act(struct down_conns *conns, uint32_t backend, uint64_t since, uint64_t now)
+{
+	const struct backend_info *info = backend_index_get(conns->backends, backend);
+	const struct dp_port *port;
+
+	if (!info)
+		return UINT64_MAX;
+	if (now < since + info->conns.down_grace)
+		return since + info->conns.down_grace;
+	port = dp_table_port(datapath_table(conns->datapath), info->service);
+	if (!port || !info->conns.close_on_down || !can_be_spared(conns, port, backend))
+		return now + AGAIN;
+	if (close_all(conns, info, port->service))
+		return now + AGAIN;
+	return UINT64_MAX;
+}
+
+static void arm(struct down_conns *conns, uint64_t due)
+{
+	if (due == UINT64_MAX || (conns->timer.loop && conns->due <= due))
+		return;
+	if (loop_timer_arm(conns->loop, &conns->timer, due)) {
+		log_error("out of memory: connections to backends that are down stay open");
+		return;
+	}
+	conns->due = due;
+}
+
+static void on_timer(struct loop_timer *timer, uint64_t now)
+{
+	struct down_conns *conns = container_of(timer, struct down_conns, timer);
+
+	hashmap_foreach(conns->down, iter) {
+		struct down_backend *down = iter.value;
+		uint32_t backend;
+
+		memcpy(&backend, iter.key, sizeof(backend));
+		if (down->due <= now)
+			down->due = act(conns, backend, down->since, now);
+		arm(conns, down->due);
+	}
+}
+
+static void on_closed(void *arg, const struct closer_result *result)
+{
+	struct down_conns *conns = arg;
+	const struct backend_info *info = backend_index_get(conns->backends, result->job.id);
+	const char *service = info ? info->service : "a service that is gone";
+	char where[ADDR_PORT_STR_SIZE];
+
+	conns->totals.closed += result->closed;
+	addr_port_to_str(&result->job.target.addr, result->job.target.port, where);
+	log_line(result->closed ? LOG_INFO : LOG_DEBUG,
+		 "closed %zu connection(s) of \"%s\" to backend %s, which is down: %zu network "
+		 "namespace(s), %" PRIu64 " ms",
+		 result->closed, service, where, result->namespaces,
+		 (uint64_t)(result->took / NSEC_PER_MSEC));
+	if (!result->errors)
+		return;
+	conns->totals.errors++;
+	log_warn("connections of \"%s\" to backend %s, which is down, may still be open: %s "
+		 "(%zu errors)",
+		 service, where, strerror(-result->error), result->errors);
+}
+
+/* On the closer's thread. */
+static int read_storage(void *arg, int fd, struct sw_socket *ret)
+{
+	const struct down_conns *conns = arg;
+
+	return datapath_read_socket(conns->datapath, fd, ret);
+}
+
+static void cleanup_conns(struct down_conns **conns)
+{
+	down_conns_free(*conns);
+}
+
+int down_conns_new(struct loop *loop, struct datapath *datapath,
+		   const struct backend_index *backends, struct down_conns **ret)
+{
+	_cleanup_(cleanup_conns) struct down_conns *conns = calloc(1, sizeof(*conns));
+	struct closer_sockets sockets;
+	int err;
+
+	if (!conns)
+		return -ENOMEM;
+	conns->loop = loop;
+	conns->datapath = datapath;
+	conns->backends = backends;
+	conns->timer.fn = on_timer;
+	sockets = (struct closer_sockets){
+		.fd = datapath_sockets_fd(datapath), .storage = read_storage, .arg = conns};
+	err = hashmap_new(&conns->down);
+	if (!err)
+		err = closer_new(loop, &sockets, on_closed, conns, &conns->closer);
+	if (err)
+		return err;
+	*ret = TAKE_PTR(conns);
+	return 0;
+}
+
+void down_conns_free(struct down_conns *conns)
+{
+	if (!conns)
+		return;
+	loop_timer_cancel(&conns->timer);
+	closer_free(conns->closer);
+	if (conns->down) {
+		hashmap_foreach(conns->down, iter)
+			free(iter.value);
+	}
+	hashmap_free(conns->down);
+	free(conns);
+}
+
+/* The first look is at once: only then is the grace known that the service has by now. */
+static int begin(struct down_conns *conns, uint32_t backend)
+{
+	_cleanup_free_ struct down_backend *down = calloc(1, sizeof(*down));
+	int err;
+
+	if (!down)
+		return -ENOMEM;
+	down->since = down->due = loop_now(conns->loop);
+	err = hashmap_put(conns->down, &backend, sizeof(backend), down);
+	if (err)
+		return err;
+	arm(conns, down->due);
+	TAKE_PTR(down);
+	return 0;
+}
+
+void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health health)
+{
+	if (!is_down(health))
+		down_conns_forget(conns, backend);
+	else if (!hashmap_get(conns->down, &backend, sizeof(backend)) && begin(conns, backend))
+		log_error("out of memory: connections to a backend that is down stay open");
+}
+
+void down_conns_forget(struct down_conns *conns, uint32_t backend)
+{
+	free(hashmap_remove(conns->down, &backend, sizeof(backend)));
+}
+
+struct down_conns_totals down_conns_totals(const struct down_conns *conns)
+{
+	return conns->totals;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Closes the connections of backends that are down, so that clients see an error at once instead
+ * of hanging for minutes, and connect to another one:
+ *
+ *  - once per time that a backend is down, not again while it stays so: connections that come later
+ *    come because there is nothing better;
+ *  - after the service's grace, also when connections are refused. That a server no longer listens
+ *    is also how it begins to end in an orderly way, and then the grace is for the API to say so;
+ *  - not while it terminates: then its connections are left to it;
+ *  - not while no other endpoint of the service port is usable: there is nowhere better to go, and
+ *    if all are down, it may be us who are wrong.
+ *
+ * What holds back is looked at again each second. Logs one line per backend.
+ */
+#pragma once
+
+#include "swerve_abi.h"
+
+#include <stdint.h>
+
+struct backend_index;
+struct datapath;
+struct down_conns; /* opaque */
+struct loop;
+
+/* Borrows all three. Returns 0 or -errno. */
+int down_conns_new(struct loop *loop, struct datapath *datapath,
+		   const struct backend_index *backends, struct down_conns **ret);
+
+/* NULL is allowed. */
+void down_conns_free(struct down_conns *conns);
+
+/* What the kernel was told of a backend, also if it is as before. */
+void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health health);
+
+/* The backend is gone: its connections stay. Idempotent. */
+void down_conns_forget(struct down_conns *conns, uint32_t backend);
+
+struct down_conns_totals {
+	uint64_t closed; /* connections */
+	uint64_t errors; /* backends of which some may not have been closed */
+};
+
+struct down_conns_totals down_conns_totals(const struct down_conns *conns);
