@@ -26,7 +26,7 @@ WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -W
 ALL_CFLAGS   := -std=gnu17 $(WARN) $(SAN_FLAGS) $(CFLAGS)
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iuserspace -Iinclude -I$(BUILD) $(CPPFLAGS)
 ALL_LDFLAGS  := $(SAN_FLAGS) $(LDFLAGS)
-LDLIBS	     := -lbpf -lelf -lz -lcurl -ljansson -lmicrohttpd -lpthread
+LDLIBS	     := -lbpf -lelf -lz -lcurl -ljansson -lyaml -lmicrohttpd -lpthread
 
 # -mcpu=v2: the oldest supported kernel, 5.10, takes v3, but its verifier proves less about 32-bit
 # jumps. -idirafter: <asm/types.h> for -target bpf.
@@ -113,11 +113,23 @@ $(BUILD)/tests/%: tests/harness/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -g -MMD -MP $< -o $@ -lpthread
 
+# What is pure: bytes in, values out.
+FUZZED := userspace/base/% userspace/model/% userspace/source/decode% \
+	  $(patsubst %,userspace/source/kube_%.c,body frame list watch objects)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(SRCS) | $(SKELS)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(ALL_CPPFLAGS) -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined \
-		$< $(filter userspace/base/% userspace/model/% userspace/source/decode%,$(SRCS)) -o $@ -ljansson
+		$< $(filter $(FUZZED),$(SRCS)) -o $@ -ljansson
+
+$(BUILD)/tests/bench/%.o: OBJ_CFLAGS := -Itests
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/fake_api.o $(LIB)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
+
+.PHONY: bench
+bench: $(BUILD)/bench/programming ## Build the benchmarks, see scripts/bench-*
 
 .PHONY: tests
 tests: all $(UNIT) $(BPF_TESTS) $(HARNESS) ## Build everything that the tests need

@@ -148,18 +148,29 @@ int loop_io_mod(struct loop_io *io, uint32_t events)
 	return 0;
 }
 
-void loop_io_del(struct loop_io *io)
+static void forget_io(struct loop_io *io)
 {
 	struct loop *loop = io->loop;
 
-	if (!loop)
-		return;
-	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
 	for (int i = loop->batch.next; i < loop->batch.len; i++) {
 		if (loop->batch.events[i].data.ptr == io)
 			loop->batch.events[i].data.ptr = NULL;
 	}
 	io->loop = NULL;
+}
+
+void loop_io_del(struct loop_io *io)
+{
+	if (!io->loop)
+		return;
+	epoll_ctl(io->loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+	forget_io(io);
+}
+
+void loop_io_close(struct loop_io *io)
+{
+	close(io->fd);
+	forget_io(io);
 }
 
 static void deliver_batch(struct loop *loop)

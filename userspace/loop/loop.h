@@ -61,6 +61,12 @@ int loop_io_mod(struct loop_io *io, uint32_t events);
 void loop_io_del(struct loop_io *io);
 
 /*
+ * Closes io->fd as well, at the price of one system call; it must be registered, and the last
+ * descriptor of its file.
+ */
+void loop_io_close(struct loop_io *io);
+
+/*
  * Arms the timer for an absolute time, replacing what it was armed for. It fires once. A deadline
  * in the past fires in the next round. Returns 0 or -ENOMEM.
  */

@@ -35,9 +35,14 @@ wait_for() {
 	done
 }
 
-# port_free PORT: ends the command when another process has it.
+# port_free PORT: ends the command when another process has it. A process that was killed may show as dead
+# while its last threads still end.
 port_free() {
-	[ -z "$(ss -Hltn "sport = :$1")" ] || die "port $1 is in use (set SWERVE_KUBE_PORT, see README.md)"
+	local until=$((SECONDS + 5))
+	while [ -n "$(ss -Hltn "sport = :$1")" ]; do
+		[ $SECONDS -lt $until ] || die "port $1 is in use (set SWERVE_KUBE_PORT, see README.md)"
+		sleep 0.05
+	done
 }
 
 # etcd_call PATH [JSON]
