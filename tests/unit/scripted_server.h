@@ -31,7 +31,8 @@ struct server {
 	struct loop_io io; /* its fd is -1 when closed: set by the test */
 	struct addr addr;
 	uint16_t port;
-	int status; /* 0: no answer */
+	int status;           /* 0: no answer */
+	const char *location; /* NULL: "/elsewhere" */
 	unsigned int requests;
 	char request[1024]; /* the last one */
 	struct conn conns[CONNS_MAX];
@@ -47,15 +48,15 @@ static void conn_close(struct conn *conn)
 static void conn_answer(struct conn *conn)
 {
 	struct server *server = conn->server;
-	char answer[128];
+	char answer[256];
 
 	server->requests++;
 	memcpy(server->request, conn->request, sizeof(server->request));
 	if (!server->status)
 		return;
 	snprintf(answer, sizeof(answer),
-		 "HTTP/1.1 %d Whatever\r\nLocation: /elsewhere\r\nContent-Length: 2\r\n\r\nhi",
-		 server->status);
+		 "HTTP/1.1 %d Whatever\r\nLocation: %s\r\nContent-Length: 2\r\n\r\nhi",
+		 server->status, server->location ? server->location : "/elsewhere");
 	assert_int_equal(send(conn->io.fd, answer, strlen(answer), MSG_NOSIGNAL), strlen(answer));
 }
 

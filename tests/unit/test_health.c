@@ -22,145 +22,7 @@
 
 #include <cmocka.h>
 
-#include "unit/scripted_server.h"
-
-enum { CHANGES_MAX = 64, ID = 7 };
-
-struct change {
-	enum health_state from, to;
-	enum health_verdict verdict;
-	char detail[64];
-};
-
-struct fixture {
-	struct loop *loop;
-	struct http_client *client;
-	struct health *health;
-	struct server server;
-	struct change changes[CHANGES_MAX];
-	size_t count; /* of changes */
-	size_t seen;  /* of them asserted */
-	bool remove;  /* the target, from inside the callback */
-};
-
-/* The fixture */
-
-static void on_change(void *arg, const struct health_change *change)
-{
-	struct fixture *f = arg;
-	struct change *copy = &f->changes[f->count++];
-
-	assert_in_range(f->count, 1, CHANGES_MAX);
-	assert_int_equal(change->id, ID);
-	copy->from = change->from;
-	copy->to = change->to;
-	copy->verdict = change->verdict;
-	if (f->remove)
-		health_remove(f->health, change->id);
-	snprintf(copy->detail, sizeof(copy->detail), "%s", change->detail);
-}
-
-static int setup(void **arg)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->server.io.fd = -1;
-	assert_int_equal(loop_new(&f->loop), 0);
-	f->server.loop = f->loop;
-	assert_int_equal(http_client_new(f->loop, &f->client), 0);
-	assert_int_equal(
-		health_new(f->loop, f->client, &HEALTH_CONFIG_DEFAULT, on_change, f, &f->health),
-		0);
-	*arg = f;
-	return 0;
-}
-
-static int teardown(void **arg)
-{
-	struct fixture *f = *arg;
-
-	health_free(f->health);
-	server_close(&f->server);
-	http_client_free(f->client);
-	loop_free(f->loop);
-	free(f);
-	return 0;
-}
-
-static struct probe_spec spec_of(enum probe_kind kind)
-{
-	struct probe_spec spec = PROBE_SPEC_DEFAULT;
-
-	spec.kind = kind;
-	spec.interval = 10 * NSEC_PER_MSEC;
-	spec.timeout = 20 * NSEC_PER_SEC;
-	return spec;
-}
-
-static struct health_target target_of(const struct fixture *f, enum health_state initial)
-{
-	return (struct health_target){
-		.id = ID,
-		.addr = f->server.addr,
-		.port = f->server.port,
-		.proto = IPPROTO_TCP,
-		.initial = initial,
-	};
-}
-
-static void add(struct fixture *f, const struct probe_spec *spec)
-{
-	struct health_target target = target_of(f, HEALTH_UNKNOWN);
-
-	assert_int_equal(health_add(f->health, &target, spec), 0);
-}
-
-static struct health_view view_of(const struct fixture *f)
-{
-	struct health_view view;
-
-	assert_int_equal(health_get(f->health, ID, &view), 0);
-	return view;
-}
-
-/* Runs the loop while `cond` is not true; gives up on what can only be a bug. */
-#define run_until(f, cond)                                                                 \
-	do {                                                                               \
-		uint64_t end_ = clock_now() + 30 * NSEC_PER_SEC;                           \
-		while (!(cond)) {                                                          \
-			assert_int_equal(loop_run_once((f)->loop, 10 * NSEC_PER_MSEC), 0); \
-			if (clock_now() > end_)                                            \
-				fail_msg("line %d: %s does not happen", __LINE__, #cond);  \
-		}                                                                          \
-	} while (0)
-
-static void run_for_probes(struct fixture *f, uint64_t count)
-{
-	uint64_t target = view_of(f).probes + count;
-
-	run_until(f, view_of(f).probes >= target);
-}
-
-static void expect_change(struct fixture *f, enum health_state from, enum health_state to,
-			  enum health_verdict verdict, const char *detail)
-{
-	const struct change *change = &f->changes[f->seen];
-
-	run_until(f, f->count > f->seen);
-	f->seen++;
-	assert_string_equal(health_state_to_str(change->from), health_state_to_str(from));
-	assert_string_equal(health_state_to_str(change->to), health_state_to_str(to));
-	assert_string_equal(health_verdict_to_str(change->verdict), health_verdict_to_str(verdict));
-	assert_string_equal(change->detail, detail);
-}
-
-static void expect_no_more(const struct fixture *f)
-{
-	assert_int_equal(f->count, f->seen);
-}
-
-/* Tests */
+#include "unit/health_fixture.h"
 
 static void test_tcp_falls_and_comes_back(void **arg)
 {
@@ -508,58 +370,6 @@ static int lowest_free_descriptor(void)
 	return fd;
 }
 
-/* Probed once, and not again before it is used: the idle interval is far longer than the test. */
-static void test_idle_until_it_is_used(void **arg)
-{
-	struct probe_spec spec = spec_of(PROBE_TCP);
-	struct fixture *f = *arg;
-	struct health_target target;
-	uint64_t last_used = 0, end;
-
-	server_open(&f->server, 200);
-	target = target_of(f, HEALTH_UNKNOWN);
-	target.last_used = &last_used;
-	assert_int_equal(health_add(f->health, &target, &spec), 0);
-	expect_change(f, HEALTH_UNKNOWN, HEALTH_UP, VERDICT_OK, "connected");
-	assert_int_equal(health_totals(f->health).idle, 1);
-	server_close(&f->server);
-	end = clock_now() + 300 * NSEC_PER_MSEC;
-	run_until(f, clock_now() > end);
-	assert_int_equal(view_of(f).probes, 1);
-	expect_no_more(f);
-
-	last_used = clock_now();
-	expect_change(f, HEALTH_UP, HEALTH_SUSPECT, VERDICT_REFUSED, "connection refused");
-	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_REFUSED, "connection refused");
-	assert_int_equal(health_totals(f->health).idle, 0);
-	assert_int_equal(health_totals(f->health).backends, 1);
-	health_remove(f->health, ID);
-	assert_int_equal(health_totals(f->health).backends, 0);
-}
-
-/* A doubt is cleared also when nobody asks; then it rests in whichever state that is. */
-static void test_idle_but_in_doubt(void **arg)
-{
-	struct probe_spec spec = spec_of(PROBE_TCP);
-	struct fixture *f = *arg;
-	struct health_target target;
-	uint64_t last_used = 0, end;
-
-	assert_true(server_bind(&f->server, "127.0.0.1"));
-	target = target_of(f, HEALTH_UNKNOWN);
-	target.last_used = &last_used;
-	assert_int_equal(health_add(f->health, &target, &spec), 0);
-	expect_change(f, HEALTH_UNKNOWN, HEALTH_SUSPECT, VERDICT_REFUSED, "connection refused");
-	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_REFUSED, "connection refused");
-	server_listen(&f->server);
-	end = clock_now() + 700 * NSEC_PER_MSEC;
-	run_until(f, clock_now() > end);
-	assert_int_equal(view_of(f).probes, 2);
-	last_used = clock_now();
-	expect_change(f, HEALTH_DOWN, HEALTH_RECOVERING, VERDICT_OK, "connected");
-	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "connected");
-}
-
 static void check_descriptors(struct fixture *f, enum probe_kind kind)
 {
 	struct probe_spec spec = spec_of(kind);
@@ -621,8 +431,6 @@ static void test_remove_from_inside_the_callback(void **arg)
 	assert_int_equal(f->count, ARRAY_SIZE(kinds));
 }
 
-#define unit(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -644,8 +452,6 @@ int main(void)
 		unit(test_evidence_ends_with_probing),
 		unit(test_set_spec_keeps_evidence),
 		unit(test_equal_spec_changes_nothing),
-		unit(test_idle_until_it_is_used),
-		unit(test_idle_but_in_doubt),
 		unit(test_probes_close_their_descriptors),
 		unit(test_remove_with_a_probe_under_way),
 		unit(test_remove_from_inside_the_callback),

@@ -196,74 +196,6 @@ static void test_refused(void **state)
 	}
 }
 
-static void get_following(struct fixture *fixture, const char *url, const char *address,
-			  struct outcome *outcome)
-{
-	const struct http_get get = {
-		.url = url,
-		.user_agent = "test/1",
-		.timeout = LONG_TIME,
-		.fresh = true,
-		.follow = true,
-		.address = address,
-		.done = on_done,
-		.arg = outcome,
-	};
-
-	*outcome = (struct outcome){};
-	assert_int_equal(http_client_get(fixture->client, &get, &outcome->request), 0);
-	run_until(fixture, &outcome->calls, 1);
-}
-
-#define REDIRECT(location) \
-	"HTTP/1.1 302 Found\r\nLocation: " location "\r\nContent-Length: 0\r\n\r\n"
-
-/* Ten are followed; that the eleventh is not makes it the answer. */
-static void test_redirects(void **state)
-{
-	struct fixture *fixture = *state;
-	struct raw_server server;
-	struct outcome outcome;
-
-	raw_open(fixture->loop, &server);
-	raw_answer(&server, REDIRECT("/elsewhere?c=d"), CLOSE);
-	get_following(fixture, server.url, NULL, &outcome);
-	assert_int_equal(server.requests, 11);
-	assert_int_equal(outcome.status, 302);
-	assert_ptr_equal(strstr(server.request, "GET /elsewhere?c=d HTTP/1.1\r\n"), server.request);
-
-	server.requests = 0;
-	raw_answer(&server, REDIRECT("http://127.0.0.2/"), CLOSE);
-	get_following(fixture, server.url, NULL, &outcome);
-	assert_int_equal(server.requests, 1);
-	assert_int_equal(outcome.error, 0);
-	assert_int_equal(outcome.status, 302);
-
-	/* The same host, another port: where nobody listens. */
-	raw_answer(&server, REDIRECT("http://127.0.0.1:1/"), CLOSE);
-	get_following(fixture, server.url, NULL, &outcome);
-	assert_int_equal(outcome.error, -ECONNREFUSED);
-	raw_done(&server);
-}
-
-static void test_address_and_host(void **state)
-{
-	struct fixture *fixture = *state;
-	struct raw_server server;
-	struct outcome outcome;
-	const char *port;
-	char url[URL_SIZE];
-
-	raw_open(fixture->loop, &server);
-	raw_answer(&server, OK_ANSWER, KEEP);
-	port = strchr(server.url + strlen("http://"), ':');
-	snprintf(url, sizeof(url), "http://no.such.example%s", port);
-	get_following(fixture, url, "127.0.0.1", &outcome);
-	assert_int_equal(outcome.status, 200);
-	assert_non_null(strstr(server.request, "\r\nHost: no.such.example\r\n"));
-	raw_done(&server);
-}
-
 /* What the system said of one request must not explain the next one. */
 static void test_errno_of_another_request(void **state)
 {
@@ -581,8 +513,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HTTP_TEST(test_answers),
 		HTTP_TEST(test_refused),
-		HTTP_TEST(test_redirects),
-		HTTP_TEST(test_address_and_host),
 		HTTP_TEST(test_errno_of_another_request),
 		HTTP_TEST(test_time_out),
 		HTTP_TEST(test_big_body),

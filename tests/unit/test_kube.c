@@ -285,9 +285,31 @@ static void test_server_away_and_back(void **state)
 	api_open(&bench->api);
 	run_until(bench, services(bench)->watch && resource(bench, OBJECT_SLICE)->watch);
 	run_until(bench, !kube_source_away_since(bench->source));
-	assert_int_equal(services(bench)->lists, 1);
+	/* The one that tells the version. */
+	assert_int_equal(services(bench)->lists, 2);
+	fflush(bench->out);
+	assert_string_equal(bench->log, "");
 	api_push(&bench->api, OBJECT_SERVICE, EVENT("ADDED", SERVICE("b", "11", "80")));
 	run_until(bench, log_has(bench, "put Service b;synced;"));
+}
+
+/* A restored backup: versions are lower, and what was made since is not there. */
+static void test_server_back_on_an_older_state(void **state)
+{
+	struct bench *bench = *state;
+
+	start_watching(bench);
+	api_push(&bench->api, OBJECT_SERVICE, EVENT("ADDED", SERVICE("b", "11", "80")));
+	run_until(bench, log_has(bench, "put Service b;synced;"));
+	clear_log(bench);
+	api_close(&bench->api);
+	run_until(bench, kube_source_away_since(bench->source));
+	api_open(&bench->api);
+	run_until(bench, log_has(bench, "remove Service b;synced;"));
+	assert_string_equal(bench->log, "remove Service b;synced;");
+	run_until(bench, services(bench)->watch);
+	assert_int_equal(services(bench)->lists, 3);
+	assert_non_null(strstr(services(bench)->request, "resourceVersion=10&"));
 }
 
 static void test_server_away_at_first(void **state)
@@ -426,6 +448,7 @@ int main(void)
 		KUBE_TEST(test_nodes_forbidden),
 		KUBE_TEST(test_proxy_name),
 		KUBE_TEST(test_server_away_and_back),
+		KUBE_TEST(test_server_back_on_an_older_state),
 		KUBE_TEST(test_server_away_at_first),
 		KUBE_TEST(test_list_cut_off),
 		KUBE_TEST(test_garbage_in_a_watch),

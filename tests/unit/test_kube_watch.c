@@ -92,6 +92,24 @@ static void assert_requests(const struct bench *bench, enum kube_request_type re
 	assert_int_equal(bench->action.request, request);
 }
 
+/* An open watch at version "11" is cut, and for some time nobody answers. */
+static void outage(struct bench *bench, const char *version)
+{
+	start_watching(bench);
+	object(bench, version);
+	say_type(bench, KUBE_CUT);
+	pass(bench);
+	assert_requests(bench, KUBE_WATCH);
+	for (int i = 0; i < 20; i++) {
+		say_type(bench, KUBE_CUT);
+		pass(bench);
+		assert_requests(bench, KUBE_LIST);
+		assert_true(bench->watch.check);
+		assert_false(bench->action.first_page);
+	}
+	say_type(bench, KUBE_HEAD);
+}
+
 static void test_pages_then_watch(void **state)
 {
 	struct bench bench;
@@ -168,12 +186,8 @@ static void test_version_too_old_after_an_outage(void **state)
 	struct bench bench;
 
 	(void)state;
-	start_watching(&bench);
-	object(&bench, "11");
-	for (int i = 0; i < 20; i++) {
-		say_type(&bench, KUBE_CUT);
-		pass(&bench);
-	}
+	outage(&bench, "11");
+	page(&bench, "12", NULL);
 	say_type(&bench, KUBE_HEAD);
 	refuse(&bench, 410, 0, "");
 	assert_waits(&bench, 50 * NSEC_PER_MSEC, 100 * NSEC_PER_MSEC);
@@ -296,6 +310,8 @@ static void test_refused_after_an_outage(void **state)
 	refuse(&bench, 403, 0, "");
 	assert_waits(&bench, 0, NSEC_PER_SEC);
 	pass(&bench);
+	assert_requests(&bench, KUBE_LIST);
+	page(&bench, "12", NULL);
 	assert_requests(&bench, KUBE_WATCH);
 	assert_string_equal(bench.watch.version, "11");
 }
@@ -412,20 +428,50 @@ static void test_watches_that_fail_make_a_list(void **state)
 	}
 }
 
-/* While nobody answers, the version stays good. */
-static void test_unreachable_server_makes_no_list(void **state)
+/* After an outage the server's version is asked for, and compared to ours. */
+static void test_version_after_an_outage(void **state)
+{
+	static const struct {
+		const char *ours;
+		const char *theirs;
+		enum kube_request_type request;
+	} rows[] = {
+		{"11", "11", KUBE_WATCH},  {"11", "12", KUBE_WATCH}, {"11", "10", KUBE_LIST},
+		{"99", "100", KUBE_WATCH}, {"100", "99", KUBE_LIST}, {"11", "", KUBE_WATCH},
+		{"11", "a1", KUBE_WATCH},  {"b", "a", KUBE_WATCH},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bench bench;
+
+		outage(&bench, rows[i].ours);
+		say(&bench, (struct kube_event){
+				    .type = KUBE_PAGE, .version = rows[i].theirs, .token = "more"});
+		assert_requests(&bench, rows[i].request);
+		assert_false(bench.action.listed);
+		assert_false(bench.watch.check);
+		assert_int_equal(bench.action.first_page, rows[i].request == KUBE_LIST);
+		assert_string_equal(bench.watch.token, "");
+		assert_string_equal(bench.watch.version, rows[i].ours);
+	}
+}
+
+/* What is refused, or makes no sense, while the version is asked for. */
+static void test_version_that_is_not_told(void **state)
 {
 	struct bench bench;
 
 	(void)state;
-	start_watching(&bench);
-	object(&bench, "11");
-	for (int i = 0; i < 10; i++) {
-		say_type(&bench, KUBE_CUT);
-		pass(&bench);
-		assert_requests(&bench, KUBE_WATCH);
-	}
-	assert_string_equal(bench.watch.version, "11");
+	outage(&bench, "11");
+	refuse(&bench, 403, 0, "");
+	pass(&bench);
+	assert_true(bench.watch.check);
+	say_type(&bench, KUBE_GARBAGE);
+	pass(&bench);
+	assert_requests(&bench, KUBE_LIST);
+	assert_false(bench.watch.check);
+	assert_true(bench.action.first_page);
 }
 
 static void test_late_events_change_nothing(void **state)
@@ -483,7 +529,7 @@ static void check_invariants(const struct bench *bench, enum kube_watch_state be
 		break;
 	case KUBE_LIST:
 		assert_int_equal(watch->state, KUBE_WATCH_LISTING);
-		assert_int_equal(bench->action.first_page, !*watch->token);
+		assert_int_equal(bench->action.first_page, !watch->check && !*watch->token);
 		break;
 	case KUBE_WATCH:
 		assert_int_equal(watch->state, KUBE_WATCH_WATCHING);
@@ -547,7 +593,8 @@ int main(void)
 		cmocka_unit_test(test_mute_watch),
 		cmocka_unit_test(test_watch_that_does_not_open),
 		cmocka_unit_test(test_watches_that_fail_make_a_list),
-		cmocka_unit_test(test_unreachable_server_makes_no_list),
+		cmocka_unit_test(test_version_after_an_outage),
+		cmocka_unit_test(test_version_that_is_not_told),
 		cmocka_unit_test(test_late_events_change_nothing),
 		cmocka_unit_test(test_random_events),
 	};

@@ -119,7 +119,7 @@ static int check_pins(const char *pin_dir, struct dp_problem *problem)
 	if (err == -EPERM || err == -EACCES)
 		return dp_problem(problem, err,
 				  "no permission to use BPF maps: run as root, or with CAP_BPF, "
-				  "CAP_NET_ADMIN and CAP_SYS_RESOURCE.");
+				  "CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_RESOURCE.");
 	return dp_problem(problem, err, "can not read the pinned maps in \"%s\": %s.", pin_dir,
 			  strerror(-err));
 }
@@ -199,7 +199,7 @@ static int load(const char *pin_dir, bool *ret_fresh, struct sock_lb_bpf **ret,
 	if (err == -EPERM || err == -EACCES)
 		return dp_problem(problem, err,
 				  "no permission to load BPF programs: run as root, or with "
-				  "CAP_BPF, CAP_NET_ADMIN and CAP_SYS_RESOURCE.");
+				  "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_RESOURCE.");
 	if (err)
 		return dp_problem(problem, err,
 				  "the kernel does not take the BPF programs (%s): Linux 5.10 or "

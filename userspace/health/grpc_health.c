@@ -19,7 +19,8 @@ size_t grpc_health_request(const char *service, uint8_t ret[static GRPC_HEALTH_S
 		return PREFIX;
 	ret[5] = 1 << 3 | WIRE_BYTES;
 	ret[6] = (uint8_t)len;
-	memcpy(ret + 7, service, len);
+	for (size_t i = 0; i < len; i++)
+		ret[7 + i] = (uint8_t)service[i];
 	return PREFIX + size;
 }
 

@@ -16,7 +16,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-enum { CONNECTIONS_MAX = 64, TIMEOUT_SECONDS = 10, BACKLOG = 64 };
+enum { CONNECTIONS_MAX = 256, TIMEOUT_SECONDS = 2, BACKLOG = 64 };
 
 struct http_server {
 	struct loop *loop;

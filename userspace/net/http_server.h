@@ -18,8 +18,9 @@ struct http_reply {
 typedef void http_server_fn(void *arg, const char *path, struct http_reply *reply);
 
 /*
- * Listens on "ADDR:PORT" ("127.0.0.1:9080", "[::1]:9080"; port 0: any). At most 64 connections at
- * once, each closed after 10 s without progress. Returns 0, -EINVAL for an address that does not
+ * Listens on "ADDR:PORT" ("127.0.0.1:9080", "[::1]:9080"; port 0: any). At most 256 connections
+ * at once, each closed after 2 s without progress: some that say nothing must not make the kubelet's
+ * probes wait. Returns 0, -EINVAL for an address that does not
  * parse, -EADDRINUSE, -errno.
  */
 int http_server_new(struct loop *loop, const char *address, http_server_fn *fn, void *arg,

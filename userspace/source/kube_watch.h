@@ -5,9 +5,10 @@
  *
  * A list in pages, then a watch from its version; a watch that ends is resumed from the version
  * that was seen last. A new list is made when that version is too old (410), when watches fail
- * repeatedly, and when a watch was open for long without even a bookmark: then the version may be
- * one that the server does not have yet, since it was set back to an older state, and would be
- * silent for as long as it takes to get there.
+ * repeatedly, and when the server may have been set back to an older state (a restored backup): it
+ * does not know our version yet then, and would be silent for as long as it takes to get there. So
+ * after an outage a list of one object tells the server's version first, and a watch that is open
+ * for long without even a bookmark is given up.
  */
 #pragma once
 
@@ -69,6 +70,7 @@ struct kube_watch {
 	char version[DECODE_VERSION_SIZE]; /* last seen */
 	char token[DECODE_CONTINUE_SIZE];  /* of the page that is next; "": the first one */
 	unsigned int timeout;              /* s, of the watch */
+	bool check; /* the list is for the server's version only: one object, which is not used */
 	/* private */
 	char list_version[DECODE_VERSION_SIZE]; /* of the first page */
 	enum kube_watch_state next;             /* after WAITING */
