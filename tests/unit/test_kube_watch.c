@@ -92,22 +92,21 @@ static void assert_requests(const struct bench *bench, enum kube_request_type re
 	assert_int_equal(bench->action.request, request);
 }
 
-/* An open watch at version "11" is cut, and for some time nobody answers. */
-static void outage(struct bench *bench, const char *version)
+/* An open watch is cut, and for some time nobody answers: then a list comes next. */
+static void outage(struct bench *bench)
 {
 	start_watching(bench);
-	object(bench, version);
+	object(bench, "11");
 	say_type(bench, KUBE_CUT);
 	pass(bench);
 	assert_requests(bench, KUBE_WATCH);
+	assert_string_equal(bench->watch.version, "11");
 	for (int i = 0; i < 20; i++) {
 		say_type(bench, KUBE_CUT);
 		pass(bench);
 		assert_requests(bench, KUBE_LIST);
-		assert_true(bench->watch.check);
-		assert_false(bench->action.first_page);
+		assert_true(bench->action.first_page);
 	}
-	say_type(bench, KUBE_HEAD);
 }
 
 static void test_pages_then_watch(void **state)
@@ -186,7 +185,7 @@ static void test_version_too_old_after_an_outage(void **state)
 	struct bench bench;
 
 	(void)state;
-	outage(&bench, "11");
+	outage(&bench);
 	page(&bench, "12", NULL);
 	say_type(&bench, KUBE_HEAD);
 	refuse(&bench, 410, 0, "");
@@ -301,19 +300,11 @@ static void test_refused_after_an_outage(void **state)
 	struct bench bench;
 
 	(void)state;
-	start_watching(&bench);
-	object(&bench, "11");
-	for (int i = 0; i < 20; i++) {
-		say_type(&bench, KUBE_CUT);
-		pass(&bench);
-	}
+	outage(&bench);
 	refuse(&bench, 403, 0, "");
 	assert_waits(&bench, 0, NSEC_PER_SEC);
 	pass(&bench);
 	assert_requests(&bench, KUBE_LIST);
-	page(&bench, "12", NULL);
-	assert_requests(&bench, KUBE_WATCH);
-	assert_string_equal(bench.watch.version, "11");
 }
 
 static void test_hurry(void **state)
@@ -329,6 +320,14 @@ static void test_hurry(void **state)
 	say_type(&bench, KUBE_HURRY);
 	assert_int_equal(bench.action.request, KUBE_KEEP);
 	assert_true(delay(&bench) <= 100 * NSEC_PER_MSEC);
+	/* Who was about to resume a watch lists, too. */
+	start_watching(&bench);
+	object(&bench, "11");
+	say_type(&bench, KUBE_CUT);
+	say_type(&bench, KUBE_HURRY);
+	pass(&bench);
+	assert_requests(&bench, KUBE_LIST);
+	assert_true(bench.action.first_page);
 	/* Who was told to wait waits. */
 	start(&bench);
 	refuse(&bench, 429, 60, "");
@@ -402,7 +401,7 @@ static void test_watch_that_does_not_open(void **state)
 	pass(&bench);
 	assert_waits(&bench, 0, NSEC_PER_SEC);
 	pass(&bench);
-	assert_requests(&bench, KUBE_WATCH);
+	assert_requests(&bench, KUBE_LIST);
 	assert_true(bench.action.fresh);
 }
 
@@ -428,50 +427,16 @@ static void test_watches_that_fail_make_a_list(void **state)
 	}
 }
 
-/* After an outage the server's version is asked for, and compared to ours. */
-static void test_version_after_an_outage(void **state)
-{
-	static const struct {
-		const char *ours;
-		const char *theirs;
-		enum kube_request_type request;
-	} rows[] = {
-		{"11", "11", KUBE_WATCH},  {"11", "12", KUBE_WATCH}, {"11", "10", KUBE_LIST},
-		{"99", "100", KUBE_WATCH}, {"100", "99", KUBE_LIST}, {"11", "", KUBE_WATCH},
-		{"11", "a1", KUBE_WATCH},  {"b", "a", KUBE_WATCH},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct bench bench;
-
-		outage(&bench, rows[i].ours);
-		say(&bench, (struct kube_event){
-				    .type = KUBE_PAGE, .version = rows[i].theirs, .token = "more"});
-		assert_requests(&bench, rows[i].request);
-		assert_false(bench.action.listed);
-		assert_false(bench.watch.check);
-		assert_int_equal(bench.action.first_page, rows[i].request == KUBE_LIST);
-		assert_string_equal(bench.watch.token, "");
-		assert_string_equal(bench.watch.version, rows[i].ours);
-	}
-}
-
-/* What is refused, or makes no sense, while the version is asked for. */
-static void test_version_that_is_not_told(void **state)
+static void test_server_back_on_an_older_state(void **state)
 {
 	struct bench bench;
 
 	(void)state;
-	outage(&bench, "11");
-	refuse(&bench, 403, 0, "");
-	pass(&bench);
-	assert_true(bench.watch.check);
-	say_type(&bench, KUBE_GARBAGE);
-	pass(&bench);
-	assert_requests(&bench, KUBE_LIST);
-	assert_false(bench.watch.check);
-	assert_true(bench.action.first_page);
+	outage(&bench);
+	page(&bench, "5", NULL);
+	assert_requests(&bench, KUBE_WATCH);
+	assert_true(bench.action.listed);
+	assert_string_equal(bench.watch.version, "5");
 }
 
 static void test_late_events_change_nothing(void **state)
@@ -529,7 +494,7 @@ static void check_invariants(const struct bench *bench, enum kube_watch_state be
 		break;
 	case KUBE_LIST:
 		assert_int_equal(watch->state, KUBE_WATCH_LISTING);
-		assert_int_equal(bench->action.first_page, !watch->check && !*watch->token);
+		assert_int_equal(bench->action.first_page, !*watch->token);
 		break;
 	case KUBE_WATCH:
 		assert_int_equal(watch->state, KUBE_WATCH_WATCHING);
@@ -593,8 +558,7 @@ int main(void)
 		cmocka_unit_test(test_mute_watch),
 		cmocka_unit_test(test_watch_that_does_not_open),
 		cmocka_unit_test(test_watches_that_fail_make_a_list),
-		cmocka_unit_test(test_version_after_an_outage),
-		cmocka_unit_test(test_version_that_is_not_told),
+		cmocka_unit_test(test_server_back_on_an_older_state),
 		cmocka_unit_test(test_late_events_change_nothing),
 		cmocka_unit_test(test_random_events),
 	};

@@ -163,6 +163,7 @@ static void wake(void *arg)
 static void on_answered(void *arg, struct kube_resource *resource, const char *peer)
 {
 	struct kube_source *source = arg;
+	bool was_failing = resource->failing_since;
 
 	if (*peer)
 		snprintf(source->peer, sizeof(source->peer), "%s", peer);
@@ -170,7 +171,7 @@ static void on_answered(void *arg, struct kube_resource *resource, const char *p
 	if (!source->away_since)
 		return;
 	for (size_t i = 0; i < RESOURCE_COUNT; i++) {
-		if (&source->resources[i] != resource)
+		if (was_failing && &source->resources[i] != resource)
 			kube_resource_hurry(&source->resources[i]);
 	}
 	tell_back(source);

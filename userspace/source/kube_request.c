@@ -75,7 +75,7 @@ static void write_url(FILE *out, const struct kube_request *request, enum kube_r
 		fputs("&resourceVersion=", out);
 		write_value(out, watch->version);
 	} else {
-		fprintf(out, "limit=%d", watch->check ? 1 : KUBE_PAGE_LIMIT);
+		fprintf(out, "limit=%d", KUBE_PAGE_LIMIT);
 		if (*watch->token) {
 			fputs("&continue=", out);
 			write_value(out, watch->token);

@@ -267,9 +267,10 @@ static int work_item(struct kube_resource *resource)
 	size_t size;
 	int r = kube_list_next(&resource->list, &text, &size);
 
-	if (r != 1 || resource->watch.check)
+	if (r == 1)
+		r = kube_objects_item(resource->objects, resource->request.kind, text, size);
+	else
 		return r;
-	r = kube_objects_item(resource->objects, resource->request.kind, text, size);
 	return r < 0 ? r : 1;
 }
 

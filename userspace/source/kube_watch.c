@@ -97,21 +97,14 @@ static struct kube_action request(struct kube_watch *watch, enum kube_watch_stat
 	return (struct kube_action){
 		.request = is_list ? KUBE_LIST : KUBE_WATCH,
 		.fresh = watch->fresh,
-		.first_page = is_list && !watch->check && !*watch->token,
+		.first_page = is_list && !*watch->token,
 	};
-}
-
-/* The next list is one from its beginning. */
-static void begin_anew(struct kube_watch *watch)
-{
-	watch->token[0] = '\0';
-	watch->check = false;
-	watch->failures = 0;
 }
 
 static struct kube_action request_list(struct kube_watch *watch, uint64_t now)
 {
-	begin_anew(watch);
+	watch->token[0] = '\0';
+	watch->failures = 0;
 	return request(watch, KUBE_WATCH_LISTING, now);
 }
 
@@ -132,17 +125,6 @@ static struct kube_action wait_for(struct kube_watch *watch, enum kube_watch_sta
 	return (struct kube_action){.request = KUBE_STOP};
 }
 
-/* After waiting. */
-static struct kube_action request_next(struct kube_watch *watch, uint64_t now)
-{
-	if (watch->next == KUBE_WATCH_WATCHING && watch->lost) {
-		watch->token[0] = '\0';
-		watch->check = true;
-		return request(watch, KUBE_WATCH_LISTING, now);
-	}
-	return request(watch, watch->next, now);
-}
-
 static void limit_backoff(struct kube_watch *watch, uint64_t max)
 {
 	if (watch->backoff > max)
@@ -154,7 +136,8 @@ static struct kube_action watch_failed(struct kube_watch *watch, uint64_t now)
 {
 	if (++watch->failures < FAILURES_MAX)
 		return wait_for(watch, KUBE_WATCH_WATCHING, 0, now);
-	begin_anew(watch);
+	watch->token[0] = '\0';
+	watch->failures = 0;
 	return wait_for(watch, KUBE_WATCH_LISTING, 0, now);
 }
 
@@ -167,10 +150,12 @@ static struct kube_action watch_failed(struct kube_watch *watch, uint64_t now)
  */
 static struct kube_action on_no_answer(struct kube_watch *watch, uint64_t now)
 {
+	bool was_watch = watch->state == KUBE_WATCH_WATCHING && !watch->opened;
+
 	watch->lost = true;
-	if (watch->state == KUBE_WATCH_WATCHING && !watch->opened)
-		return wait_for(watch, KUBE_WATCH_LISTING, 0, now);
-	return wait_for(watch, watch->state, 0, now);
+	if (was_watch)
+		watch->token[0] = '\0';
+	return wait_for(watch, was_watch ? KUBE_WATCH_LISTING : watch->state, 0, now);
 }
 
 static struct kube_action on_timer(struct kube_watch *watch, uint64_t now)
@@ -178,40 +163,14 @@ static struct kube_action on_timer(struct kube_watch *watch, uint64_t now)
 	if (now < watch->deadline)
 		return (struct kube_action){};
 	if (watch->state == KUBE_WATCH_WAITING)
-		return request_next(watch, now);
+		return request(watch, watch->next, now);
 	watch->fresh = true;
 	if (watch->state == KUBE_WATCH_WATCHING && watch->opened) {
 		if (!watch->heard)
 			return request_list(watch, now);
 		return request(watch, KUBE_WATCH_WATCHING, now);
 	}
-	watch->lost = true;
-	return wait_for(watch, watch->state, 0, now);
-}
-
-/*
- * Versions are numbers that grow, though clients should not look into them: what is no number is
- * not compared.
- */
-static bool is_older(const char *version, const char *than)
-{
-	static const char digits[] = "0123456789";
-	size_t len = strspn(version, digits);
-	size_t than_len = strspn(than, digits);
-
-	if (!len || !than_len || version[len] || than[than_len])
-		return false;
-	return len != than_len ? len < than_len : strcmp(version, than) < 0;
-}
-
-/* The server is back, and this is its version. */
-static struct kube_action on_version(struct kube_watch *watch, const struct kube_event *event,
-				     uint64_t now)
-{
-	if (is_older(event->version ? event->version : "", watch->version))
-		return request_list(watch, now);
-	watch->check = false;
-	return request(watch, KUBE_WATCH_WATCHING, now);
+	return on_no_answer(watch, now);
 }
 
 static struct kube_action on_page(struct kube_watch *watch, const struct kube_event *event,
@@ -219,8 +178,6 @@ static struct kube_action on_page(struct kube_watch *watch, const struct kube_ev
 {
 	struct kube_action action;
 
-	if (watch->check)
-		return on_version(watch, event, now);
 	if (!*watch->token)
 		copy_text(watch->list_version, sizeof(watch->list_version), event->version);
 	copy_text(watch->token, sizeof(watch->token), event->token);
@@ -255,10 +212,7 @@ static struct kube_action on_expired(struct kube_watch *watch, const struct kube
 	bool go_on = watch->state == KUBE_WATCH_LISTING && *watch->token && event->token &&
 		     *event->token && strcmp(event->token, watch->token) != 0;
 
-	if (!go_on)
-		begin_anew(watch);
-	else
-		copy_text(watch->token, sizeof(watch->token), event->token);
+	copy_text(watch->token, sizeof(watch->token), go_on ? event->token : "");
 	/* Once is normal, after an outage for example. */
 	if (!watch->expired)
 		limit_backoff(watch, BACKOFF_MIN);
@@ -286,7 +240,7 @@ static struct kube_action on_refused(struct kube_watch *watch, const struct kube
 		return action;
 	}
 	/* It does not like the token or the version: begin anew. */
-	begin_anew(watch);
+	watch->token[0] = '\0';
 	return wait_for(watch, KUBE_WATCH_LISTING, event->retry_after, now);
 }
 
@@ -316,7 +270,7 @@ static struct kube_action on_garbage(struct kube_watch *watch, uint64_t now)
 {
 	if (watch->state == KUBE_WATCH_WATCHING)
 		return watch_failed(watch, now);
-	begin_anew(watch);
+	watch->token[0] = '\0';
 	return wait_for(watch, KUBE_WATCH_LISTING, 0, now);
 }
 
@@ -324,8 +278,14 @@ static struct kube_action on_hurry(struct kube_watch *watch, uint64_t now)
 {
 	uint64_t soon = now + random_below(watch, BACKOFF_MIN);
 
-	if (watch->state == KUBE_WATCH_WAITING && watch->impatient && watch->deadline > soon)
+	if (watch->state != KUBE_WATCH_WAITING)
+		return (struct kube_action){};
+	if (watch->impatient && watch->deadline > soon)
 		watch->deadline = soon;
+	/* As if our own request had not been answered. */
+	if (watch->next == KUBE_WATCH_WATCHING)
+		watch->token[0] = '\0';
+	watch->next = KUBE_WATCH_LISTING;
 	return (struct kube_action){};
 }
 

@@ -5,10 +5,9 @@
  *
  * A list in pages, then a watch from its version; a watch that ends is resumed from the version
  * that was seen last. A new list is made when that version is too old (410), when watches fail
- * repeatedly, and when the server may have been set back to an older state (a restored backup): it
- * does not know our version yet then, and would be silent for as long as it takes to get there. So
- * after an outage a list of one object tells the server's version first, and a watch that is open
- * for long without even a bookmark is given up.
+ * repeatedly, and when the server may have been set back to an older state (a restored backup), in
+ * which our version is still to come, or stands for something else: after it did not answer, and
+ * when a watch was open for long without even a bookmark.
  */
 #pragma once
 
@@ -37,7 +36,7 @@ enum kube_happened {
 	KUBE_END,     /* the answer to a watch ended as it should */
 	KUBE_CUT,     /* the request failed, or the answer was cut */
 	KUBE_GARBAGE, /* the answer makes no sense */
-	KUBE_HURRY,   /* the server can be reached again, as another resource found out */
+	KUBE_HURRY,   /* the server was away and is back, as another resource found out */
 	KUBE_HAPPENED_COUNT
 };
 
@@ -70,7 +69,6 @@ struct kube_watch {
 	char version[DECODE_VERSION_SIZE]; /* last seen */
 	char token[DECODE_CONTINUE_SIZE];  /* of the page that is next; "": the first one */
 	unsigned int timeout;              /* s, of the watch */
-	bool check; /* the list is for the server's version only: one object, which is not used */
 	/* private */
 	char list_version[DECODE_VERSION_SIZE]; /* of the first page */
 	enum kube_watch_state next;             /* after WAITING */
