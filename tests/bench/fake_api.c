@@ -39,14 +39,16 @@ uint32_t fake_api_cluster_ip(unsigned int service)
 static void write_service(const struct fake_api *api, FILE *out, unsigned int i)
 {
 	struct in_addr ip = {.s_addr = fake_api_cluster_ip(i)};
+	char text[INET_ADDRSTRLEN];
 
 	(void)api;
+	inet_ntop(AF_INET, &ip, text, sizeof(text));
 	fprintf(out,
 		"{\"metadata\":{\"name\":\"svc-%u\",\"namespace\":\"default\",\"uid\":\"s%u\","
 		"\"resourceVersion\":\"1\",\"annotations\":{\"swerve.dev/probe\":\"none\"}},"
 		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"%s\",\"clusterIPs\":[\"%s\"],"
 		"\"ports\":[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\"}]}}",
-		i, i, inet_ntoa(ip), inet_ntoa(ip));
+		i, i, text, text);
 }
 
 static void write_slice_of(const struct fake_api *api, FILE *out, unsigned int i, bool last_ready,
@@ -109,13 +111,15 @@ static bool answer_list(const struct fake_api *api, int fd, const char *path, co
 			unsigned int count)
 {
 	const char *token = strstr(path, "continue=");
-	unsigned int first = token ? (unsigned int)atol(token + 9) : 0;
-	unsigned int end = first + PAGE < count ? first + PAGE : count;
+	unsigned int first = 0, end;
 	char *body = NULL, next[16] = "";
 	size_t size = 0;
 	FILE *out = open_memstream(&body, &size);
 	bool ok;
 
+	if (token && sscanf(token, "continue=%u", &first) != 1)
+		first = 0;
+	end = first + PAGE < count ? first + PAGE : count;
 	if (end < count)
 		snprintf(next, sizeof(next), "%u", end);
 	fprintf(out,

@@ -97,8 +97,8 @@ static long resident_kib(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, "VmRSS:", 6))
-			kib = atol(line + 6);
+		if (sscanf(line, "VmRSS: %ld", &kib) == 1)
+			break;
 	}
 	if (file)
 		fclose(file);
@@ -131,6 +131,16 @@ static void measure(struct fake_api *api, const struct dp_maps *maps, unsigned i
 	}
 }
 
+static unsigned int number(const char *text)
+{
+	unsigned int value;
+
+	if (sscanf(text, "%u", &value) == 1 && value)
+		return value;
+	fprintf(stderr, "programming: \"%s\" is not a number above 0\n", text);
+	exit(2);
+}
+
 int main(int argc, char *argv[])
 {
 	struct fake_api *api;
@@ -144,9 +154,9 @@ int main(int argc, char *argv[])
 				"CHANGES\n");
 		return 2;
 	}
-	services = (unsigned int)atol(argv[4]);
-	endpoints = (unsigned int)atol(argv[5]);
-	changes = (unsigned int)atol(argv[6]);
+	services = number(argv[4]);
+	endpoints = number(argv[5]);
+	changes = number(argv[6]);
 	took = calloc(changes, sizeof(*took));
 	if (!took || fake_api_start(services, endpoints, &api))
 		die("starting");

@@ -486,6 +486,8 @@ static void test_pages(void **state)
 	assert_answer(loop, status, "/healthz", 503, "being applied");
 	progress.applied = true;
 	assert_answer(loop, status, "/healthz", 200, "\"ok\"");
+	progress.away_since = 1;
+	assert_answer(loop, status, "/healthz", 200, "\"source_away_seconds\":");
 	assert_answer(loop, status, "/metrics", 200, "\nswerve_ready 1\n");
 	assert_answer(loop, status, "/v1/status", 200, "\"applied\":true");
 	assert_answer(loop, status, "/v1/services", 200, "default/web:80/TCP");

@@ -401,6 +401,7 @@ static void status_progress(void *arg, struct status_progress *ret)
 					.synced = agent->synced,
 					.applied = agent->applied,
 					.last_sync = agent->last_sync,
+					.away_since = agent_source_away_since(agent->source),
 					.failing = hashmap_len(agent->retries)};
 }
 

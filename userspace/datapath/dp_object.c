@@ -301,7 +301,7 @@ int dp_object_install(const struct dp_install *install, struct dp_links *ret,
 	err = open_cgroup(install->cgroup, &cgroup_fd, problem);
 	if (!err)
 		err = load(install->pin_dir, &fresh, &skel, problem);
-	if (!err)
+	if (skel)
 		err = attach_all(skel, install, cgroup_fd, &links, problem);
 	if (err && fresh)
 		dp_pin_dir_empty(install->pin_dir);

@@ -77,7 +77,7 @@ static int reply_health(const struct status *status, struct http_reply *reply)
 	if (!out)
 		return -ENOMEM;
 	status->context->progress(status->context->arg, &progress);
-	status_json_health(out, &progress);
+	status_json_health(out, &progress, clock_now());
 	if (close_text(&out))
 		return -ENOMEM;
 	reply->status = progress.applied ? HTTP_OK : HTTP_UNAVAILABLE;

@@ -25,15 +25,18 @@ static void write_ago(FILE *out, const char *separator_and_key, uint64_t now, ui
 	json_text_ago(out, now, then);
 }
 
-void status_json_health(FILE *out, const struct status_progress *progress)
+void status_json_health(FILE *out, const struct status_progress *progress, uint64_t now)
 {
-	if (progress->applied) {
-		fputs("{\"status\":\"ok\"}\n", out);
-		return;
-	}
-	write_string(out, "{\"status\":\"starting\",\"reason\":",
-		     progress->synced ? "what the source has delivered is being applied"
-				      : "the source has not delivered everything yet");
+	if (progress->applied)
+		fputs("{\"status\":\"ok\"", out);
+	else
+		write_string(out, "{\"status\":\"starting\",\"reason\":",
+			     progress->synced ? "what the source has delivered is being applied"
+					      : "the source has not delivered everything yet");
+	if (progress->away_since)
+		write_ago(out, ",\"source_away_seconds\":", now, progress->away_since);
+	if (progress->failing)
+		fprintf(out, ",\"failing_services\":%zu", progress->failing);
 	fputs("}\n", out);
 }
 

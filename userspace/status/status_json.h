@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-void status_json_health(FILE *out, const struct status_progress *progress);
+void status_json_health(FILE *out, const struct status_progress *progress, uint64_t now);
 void status_json_status(FILE *out, const struct status_view *view);
 void status_json_services(FILE *out, const struct status_view *view);
 void status_json_backends(FILE *out, const struct status_view *view);

@@ -15,10 +15,12 @@
 
 /* How far the source is. */
 struct status_progress {
-	bool synced;           /* it has delivered everything once */
-	bool applied;          /* and that is what the kernel serves */
-	uint64_t last_sync;    /* ns of CLOCK_MONOTONIC; 0: never */
-	size_t failing;        /* services that are not fully applied, and tried again */
+	bool synced;        /* it has delivered everything once */
+	bool applied;       /* and that is what the kernel serves */
+	uint64_t last_sync; /* ns of CLOCK_MONOTONIC; 0: never */
+	uint64_t
+		away_since; /* when the API server was lost, ns of CLOCK_MONOTONIC; 0: it is there */
+	size_t failing;     /* services that are not fully applied, and tried again */
 	uint64_t conns_closed; /* connections to backends that are down */
 	uint64_t conn_errors;  /* such backends of which some may still be open */
 };
