@@ -17,6 +17,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,6 +32,17 @@ static void die(const char *what)
 	exit(1);
 }
 
+/* Two processors, one for each side: otherwise the scheduler's tick is measured. */
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity");
+}
+
 static pid_t start_swerved(char *argv[], unsigned int port)
 {
 	char url[64];
@@ -40,6 +52,7 @@ static pid_t start_swerved(char *argv[], unsigned int port)
 	pid = fork();
 	if (pid)
 		return pid;
+	stay_on(1);
 	execl(argv[1], "swerved", "--source", "kube", "--api-server", url, "--node-name", "node-1",
 	      "--pin-dir", argv[2], "--cgroup", argv[3], "--status-address", "", "--log-level",
 	      "warn", (char *)NULL);
@@ -158,6 +171,7 @@ int main(int argc, char *argv[])
 	endpoints = number(argv[5]);
 	changes = number(argv[6]);
 	took = calloc(changes, sizeof(*took));
+	stay_on(0);
 	if (!took || fake_api_start(services, endpoints, &api))
 		die("starting");
 	pid = start_swerved(argv, fake_api_port(api));

@@ -16,6 +16,7 @@ static void info_free(struct backend_info *info)
 	if (!info)
 		return;
 	free(info->target);
+	free(info->service);
 	free(info);
 }
 
@@ -51,9 +52,12 @@ int backend_index_put(struct backend_index *index, uint32_t backend, const struc
 	struct backend_info *info = calloc(1, sizeof(*info));
 	struct backend_info *old = hashmap_get(index->infos, &backend, sizeof(backend));
 
-	if (info)
+	if (info) {
 		info->target = strdup(endpoint->target);
-	if (!info || !info->target || hashmap_put(index->infos, &backend, sizeof(backend), info)) {
+		info->service = strdup(port->name);
+	}
+	if (!info || !info->target || !info->service ||
+	    hashmap_put(index->infos, &backend, sizeof(backend), info)) {
 		info_free(info);
 		return -ENOMEM;
 	}
@@ -62,7 +66,6 @@ int backend_index_put(struct backend_index *index, uint32_t backend, const struc
 	info->port = endpoint->port;
 	info->proto = port->proto;
 	info->conns = port->conns;
-	memcpy(info->service, port->name, sizeof(info->service));
 	info_free(old);
 	return 0;
 }

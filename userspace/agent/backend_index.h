@@ -14,8 +14,8 @@ struct backend_info {
 	uint16_t port; /* host order */
 	uint8_t proto;
 	struct conn_policy conns;
-	char *target;                 /* pod as "namespace/name", "" when unknown; owned */
-	char service[PLAN_NAME_SIZE]; /* "namespace/name:port/proto" */
+	char *target;  /* pod as "namespace/name", "" when unknown; owned */
+	char *service; /* "namespace/name:port/proto"; owned */
 };
 
 struct backend_index; /* opaque */

@@ -17,6 +17,7 @@
 #include "health/health_queue.h"
 #include "health/health_schedule.h"
 #include "health/probe.h"
+#include "health/spec_pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -42,6 +43,7 @@ struct health {
 	struct http_client *client;
 	health_change_fn *fn;
 	void *arg;
+	struct spec_pool specs;
 	struct hashmap *targets; /* by id; owns the values */
 	uint64_t random;         /* state of random_next() */
 	struct health_totals totals;
@@ -54,7 +56,7 @@ struct health {
 struct target {
 	struct health *health;
 	struct health_target what;
-	struct probe_spec spec;
+	const struct probe_spec *spec; /* shared, from health->specs */
 	struct health_fsm fsm;
 	struct health_view view; /* all but state and verdict, which are in fsm */
 	struct demand_member demand;
@@ -78,8 +80,8 @@ static uint64_t random_next(struct health *health)
 
 static bool target_is_probed(const struct target *target)
 {
-	return target->spec.kind != PROBE_NONE &&
-	       (target->what.proto == IPPROTO_TCP || target->spec.port);
+	return target->spec->kind != PROBE_NONE &&
+	       (target->what.proto == IPPROTO_TCP || target->spec->port);
 }
 
 /* The target may be gone when this returns. */
@@ -149,10 +151,10 @@ static int target_schedule(struct target *target, enum health_next next)
 
 	target->why = next;
 	if (target_is_idle(target))
-		due = health_schedule_idle(&target->spec, health_demand_idle(health->demand),
+		due = health_schedule_idle(target->spec, health_demand_idle(health->demand),
 					   target->started, now, random);
 	else
-		due = health_schedule_next(&target->spec, next, target->slow, target->started, now,
+		due = health_schedule_next(target->spec, next, target->slow, target->started, now,
 					   random);
 	target->slow = next == NEXT_SLOW ? target->slow + 1 : 0;
 	return loop_timer_arm(health->loop, &target->timer, due);
@@ -169,7 +171,8 @@ static bool is_news(const struct health_fsm *before, const struct health_fsm *af
 /* Feeds the state machine. The target may be gone when this returns. */
 static void target_step(struct target *target, enum health_verdict verdict, const char *detail)
 {
-	const struct health_limits limits = {.rise = target->spec.rise, .fall = target->spec.fall};
+	const struct health_limits limits = {.rise = target->spec->rise,
+					     .fall = target->spec->fall};
 	const struct health_fsm before = target->fsm;
 	bool first = target->view.probes == target->view.discarded + 1;
 	enum health_next next = health_fsm_step(&target->fsm, &limits, verdict);
@@ -189,8 +192,7 @@ static void target_finish(struct target *target, const struct probe_result *resu
 	enum health_verdict verdict = VERDICT_OK;
 	bool counts = probe_judge(result, &verdict);
 
-	if (result->error == -ETIMEDOUT &&
-	    health_schedule_late(&target->spec, target->started, now))
+	if (result->error == -ETIMEDOUT && health_schedule_late(target->spec, target->started, now))
 		counts = false;
 	target_count(target, result, counts, verdict);
 	if (counts)
@@ -226,11 +228,11 @@ static void target_start(struct queue_entry *entry)
 
 	target_measure(target, now);
 	target->started = now;
-	r = probe_start(&target->probe, &target->spec, &target->what.addr,
-			target->spec.port ? target->spec.port : target->what.port);
+	r = probe_start(&target->probe, target->spec, &target->what.addr,
+			target->spec->port ? target->spec->port : target->what.port);
 	if (!r)
 		return;
-	result = probe_failed(r, target->spec.timeout);
+	result = probe_failed(r, target->spec->timeout);
 	target_finish(target, &result);
 }
 
@@ -273,7 +275,7 @@ static int target_begin(struct target *target)
 	if (!target_is_probed(target) && state == HEALTH_UNKNOWN)
 		return 0;
 	if (target_is_probed(target) && (state == HEALTH_UNKNOWN || state == HEALTH_UP))
-		due = health_schedule_first(&target->spec, now, random_next(health));
+		due = health_schedule_first(target->spec, now, random_next(health));
 	return loop_timer_arm(health->loop, &target->timer, due);
 }
 
@@ -288,6 +290,7 @@ static void target_free(struct target *target)
 {
 	target_rest(target);
 	health_demand_leave(target->health->demand, &target->demand);
+	spec_pool_put(&target->health->specs, target->spec);
 	free(target);
 }
 
@@ -340,7 +343,7 @@ int health_new(struct loop *loop, struct http_client *client, const struct healt
 {
 	_cleanup_(cleanup_health) struct health *health = calloc(1, sizeof(*health));
 
-	if (!health || hashmap_new(&health->targets) < 0 ||
+	if (!health || hashmap_new(&health->targets) < 0 || spec_pool_init(&health->specs) < 0 ||
 	    health_demand_new(config->demand_ttl, &health->demand) < 0)
 		return -ENOMEM;
 	health->loop = loop;
@@ -363,6 +366,7 @@ void health_free(struct health *health)
 			target_free(iter.value);
 	}
 	hashmap_free(health->targets);
+	spec_pool_done(&health->specs);
 	health_demand_free(health->demand);
 	loop_timer_cancel(&health->scan);
 	health_queue_done(&health->queue);
@@ -379,7 +383,9 @@ static int target_new(struct health *health, const struct health_target *what,
 		return -ENOMEM;
 	target->health = health;
 	target->what = *what;
-	target->spec = *spec;
+	r = spec_pool_get(&health->specs, spec, &target->spec);
+	if (r < 0)
+		return r;
 	target->view.since = loop_now(health->loop);
 	target->timer.fn = target_on_timer;
 	target->probe.loop = health->loop;
@@ -426,13 +432,19 @@ static bool spec_equal(const struct probe_spec *a, const struct probe_spec *b)
 int health_set_spec(struct health *health, uint32_t id, const struct probe_spec *spec)
 {
 	struct target *target = target_find(health, id);
+	const struct probe_spec *shared;
+	int err;
 
 	if (!target)
 		return -ENOENT;
-	if (spec_equal(&target->spec, spec))
+	if (spec_equal(target->spec, spec))
 		return 0;
+	err = spec_pool_get(&health->specs, spec, &shared);
+	if (err)
+		return err;
 	target_rest(target);
-	target->spec = *spec;
+	spec_pool_put(&health->specs, target->spec);
+	target->spec = shared;
 	target->slow = 0;
 	return target_begin(target);
 }
