@@ -132,7 +132,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/fake_api.o $(LIB
 bench: $(BUILD)/bench/programming ## Build the benchmarks, see scripts/bench-*
 
 .PHONY: tests
-tests: all $(UNIT) $(BPF_TESTS) $(HARNESS) ## Build everything that the tests need
+tests: all bench $(UNIT) $(BPF_TESTS) $(HARNESS) ## Build everything that the tests need
 
 .PHONY: check
 check: $(UNIT) ## Run the unit tests (no root needed)

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+_Static_assert((int)PLAN_NAME_SIZE == (int)SW_SERVICE_NAME_SIZE,
+	       "a name that the plan can hold fits into the map");
+
 struct sw_addr dp_sw_addr(const struct addr *addr)
 {
 	struct sw_addr out;
