@@ -16,6 +16,7 @@
 
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static __u64 fake_time(void);
 #define bpf_ktime_get_ns    fake_time
 
 #include "choose.bpf.h"
+#include "datapath/dp_snapshot.h"
 
 enum { SLOTS = 512, BACKENDS = 512, SERVICES = 4, BASE = 100, SERVICE = 1 };
 
@@ -327,6 +329,45 @@ static void test_random_states_against_a_naive_model(void **state)
 	}
 }
 
+/* The rank that swervectl shows for the one backend there is. */
+static __u32 shown_rank(void)
+{
+	struct dp_maps maps = {.services = services,
+			       .slots = slots,
+			       .backends = backends,
+			       .backend_load = load,
+			       .config = &config};
+	struct dp_frontend_entry entry = {.key = frontend_key, .value = frontend};
+	struct dp_frontend_entries entries = {.items = &entry, .len = 1, .cap = 1};
+	struct dp_snapshot snapshot;
+	__u32 rank = RANK_ABSENT;
+
+	snprintf(services[SERVICE].name, sizeof(services[SERVICE].name), "default/web:80/tcp");
+	assert_int_equal(dp_snapshot_take(&maps, &entries, now, &snapshot), 0);
+	assert_int_equal(snapshot.services.len, 1);
+	if (snapshot.services.items[0].backends.len)
+		rank = snapshot.services.items[0].backends.items[0].rank;
+	dp_snapshot_done(&snapshot);
+	return rank;
+}
+
+/* The order is written down twice, for the kernel and for people: every input must give the same. */
+static void test_swervectl_shows_the_rank_that_counts(void **state)
+{
+	(void)state;
+	for (unsigned int input = 0; input < 8 * (SW_HEALTH_REFUSED + 1); input++) {
+		setup(NULL);
+		serve(!(input & 1), input & 1);
+		backends[1].health = input / 8;
+		backends[1].ejected_until = input & 2 ? now + 1 : 0;
+		config.heartbeat = input & 4 ? 0 : now;
+		if (backends[1].health == SW_HEALTH_FREE)
+			choose(CHOICE_REFUSE);
+		else
+			assert_int_equal(choose(CHOICE_BACKEND).rank, shown_rank());
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_endpoints_is_refused_and_counted, setup),
 		cmocka_unit_test_setup(test_element_given_to_another_service_is_absent, setup),
 		cmocka_unit_test_setup(test_element_of_another_frontend_is_not_ours, setup),
+		cmocka_unit_test_setup(test_swervectl_shows_the_rank_that_counts, setup),
 		cmocka_unit_test_setup(test_random_states_against_a_naive_model, setup),
 	};
 
