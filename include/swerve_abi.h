@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 enum {
-	SW_ABI_VERSION = 1,
+	SW_ABI_VERSION = 2,
 
 	SW_MAX_FRONTENDS = 65536,
 	SW_MAX_SERVICES = 32768,
@@ -89,6 +89,17 @@ static inline __u32 sw_frontend_check(const struct sw_frontend_key *key,
 	return (check ^ value->terminating) * 0x01000193;
 }
 
+/*
+ * How connections of one service port are treated: from the Service's spec and annotations. Written
+ * before the first frontend shows the service port, and when it changes, as words: a program may
+ * see some fields from before and some from after a change. Writer: userspace.
+ */
+struct sw_policy {
+	__u32 affinity_timeout; /* s, how long a client stays with its backend; 0: no affinity */
+	__u32 reserved[15];     /* 0 */
+};
+_Static_assert(sizeof(struct sw_policy) == 64, "a cache line");
+
 /* Element of sw_services, one per service port. Elements with an empty name are free. */
 struct sw_service {
 	__u64 last_used; /* when this node last connected to it, in steps of 100 ms; 0: never. BPF */
@@ -96,8 +107,10 @@ struct sw_service {
 	__u64 refused;   /* connections refused for want of any endpoint. BPF, atomic add */
 	__u64 reserved[3];               /* 0 */
 	char name[SW_SERVICE_NAME_SIZE]; /* "namespace/name:port/proto". Writer: userspace */
+	struct sw_policy policy;
 };
-_Static_assert(sizeof(struct sw_service) == 192, "whole cache lines");
+_Static_assert(sizeof(struct sw_service) == 256, "whole cache lines");
+_Static_assert(__builtin_offsetof(struct sw_service, policy) == 192, "a cache line of its own");
 
 /*
  * Element of sw_slots: which backend answers for this share of a service. Writer: userspace.

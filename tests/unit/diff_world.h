@@ -169,6 +169,8 @@ static inline void check_serves(const struct world *world, const struct plan_por
 
 	assert_non_null(frontend);
 	assert_string_equal(world->kernel.services[frontend->service].name, port->name);
+	assert_int_equal(world->kernel.services[frontend->service].policy.affinity_timeout,
+			 port->affinity_timeout);
 	assert_int_equal(frontend->ready, port->ready);
 	assert_int_equal(frontend->ready + frontend->terminating, port->endpoints.len);
 	for (uint32_t i = 0; i < port->endpoints.len; i++) {

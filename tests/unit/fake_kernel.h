@@ -48,6 +48,9 @@ static inline void fake_kernel_run(struct fake_kernel *kernel, const struct dp_o
 		kernel->services[op->index] = (struct sw_service){};
 		snprintf(kernel->services[op->index].name, SW_SERVICE_NAME_SIZE, "%s", op->name);
 		break;
+	case DP_SET_POLICY:
+		kernel->services[op->index].policy = op->policy;
+		break;
 	case DP_SET_BACKEND:
 		/* A backend in use is never overwritten. */
 		assert_int_equal(kernel->backends[op->index].health, SW_HEALTH_FREE);

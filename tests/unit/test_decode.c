@@ -45,8 +45,11 @@ static void dump_service(FILE *out, const struct service *service)
 	char timeout[DURATION_STR_SIZE];
 	char addr[ADDR_STR_SIZE];
 
-	fprintf(out, " uid=%s policy=%s\n", service->uid,
+	fprintf(out, " uid=%s policy=%s", service->uid,
 		service->internal_policy == POLICY_LOCAL ? "Local" : "Cluster");
+	if (service->affinity_timeout)
+		fprintf(out, " affinity=%us", service->affinity_timeout);
+	fputc('\n', out);
 	vec_foreach(&service->cluster_ips, ip)
 		fprintf(out, "\tip %s\n", addr_to_str(ip, addr));
 	vec_foreach(&service->ports, port)

@@ -53,6 +53,32 @@ static void test_same_plan_does_nothing(void **state)
 	plan_free(&port);
 }
 
+static void test_policy_is_written_before_the_frontend_and_when_it_changes(void **state)
+{
+	struct world *world = *state;
+	struct dp_changes changes;
+	struct plan_port port;
+
+	plan_init(&port, "default/web:80/tcp");
+	plan_frontend(&port, 1);
+	port.affinity_timeout = 30;
+	changes = apply(world, &port);
+	assert_int_equal(changes.ops.len, 3);
+	assert_int_equal(changes.ops.items[0].kind, DP_SET_SERVICE);
+	assert_int_equal(changes.ops.items[1].kind, DP_SET_POLICY);
+	assert_int_equal(changes.ops.items[2].kind, DP_SET_FRONTEND);
+	dp_changes_done(&changes);
+	port.affinity_timeout = 0;
+	changes = apply(world, &port);
+	assert_int_equal(changes.ops.len, 1);
+	assert_int_equal(changes.ops.items[0].kind, DP_SET_POLICY);
+	assert_int_equal(
+		world->kernel.services[kernel_frontend(world, 1)->service].policy.affinity_timeout,
+		0);
+	dp_changes_done(&changes);
+	plan_free(&port);
+}
+
 static void test_new_pod_with_the_address_of_another_is_a_new_backend(void **state)
 {
 	struct world *world = *state;
@@ -284,6 +310,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_first_plan_writes_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_plan_does_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_policy_is_written_before_the_frontend_and_when_it_changes, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_policy_is_written_before_the_frontend_and_when_it_changes, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			test_new_pod_with_the_address_of_another_is_a_new_backend, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unusable_backends_go_behind, setup, teardown),

@@ -18,6 +18,7 @@ static void random_plan(struct world *world, struct plan_port *port, unsigned in
 
 	snprintf(name, sizeof(name), "default/s%u:80/tcp", service);
 	plan_init(port, name);
+	port->affinity_timeout = (uint32_t)rand_r(&world->seed) % 3;
 	plan_frontend(port, service);
 	for (unsigned int i = (unsigned int)rand_r(&world->seed) % 4; i; i--)
 		plan_frontend(port, service + i * 1000);

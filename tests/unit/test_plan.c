@@ -194,6 +194,7 @@ static struct service *make_service(const char *ips, const char *ports)
 	service->uid = must(strdup(""));
 	service->probe = PROBE_SPEC_DEFAULT;
 	service->probe.rise = 7;
+	service->affinity_timeout = 60;
 	for (char *word = strtok_r(ips_copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		assert_int_equal(vec_push(&service->cluster_ips, parse_addr(word)), 0);
 	for (char *word = strtok_r(ports_copy, " ", &save); word;
@@ -310,6 +311,7 @@ static void test_values_are_copied(void **state)
 	port = &plan.ports.items[0];
 	assert_int_equal(port->proto, IPPROTO_UDP);
 	assert_int_equal(port->probe.rise, 7);
+	assert_int_equal(port->affinity_timeout, 60);
 	assert_int_equal(port->ready, 1);
 	assert_string_equal(port->endpoints.items[0].target, "a/pod-10.0.0.1");
 	assert_string_equal(port->endpoints.items[0].uid, "10.0.0.1");

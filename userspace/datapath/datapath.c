@@ -131,6 +131,9 @@ static int run_op(const struct datapath *datapath, const struct dp_op *op)
 	case DP_SET_SERVICE:
 		set_service(datapath, op->index, op->name);
 		return 0;
+	case DP_SET_POLICY:
+		datapath->maps.services[op->index].policy = op->policy;
+		return 0;
 	case DP_SET_BACKEND:
 		datapath->maps.backends[op->index] = op->backend;
 		return 0;

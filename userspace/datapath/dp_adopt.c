@@ -79,6 +79,7 @@ static int adopt_port(const struct adoption *adoption, const struct dp_frontend_
 		return err;
 	}
 	port->service = entry->value.service;
+	port->policy = adoption->services[port->service].policy;
 	port->adopted = true;
 	port->ready = entry->value.ready;
 	port->terminating = entry->value.terminating;

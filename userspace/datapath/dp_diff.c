@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/hashmap.h"
+#include "datapath/dp_encode.h"
 
 #include <errno.h>
 #include <string.h>
@@ -250,6 +251,22 @@ static struct sw_backend encode_backend(const struct draft *draft, const struct 
 				   .health = SW_HEALTH_UNKNOWN};
 }
 
+static int emit_service(const struct draft *draft, struct dp_changes *changes)
+{
+	struct sw_policy policy = dp_encode_policy(draft->want);
+	int err = 0;
+
+	if (draft->fresh_port)
+		err = emit(changes, (struct dp_op){.kind = DP_SET_SERVICE,
+						   .index = draft->port->service,
+						   .name = draft->port->name});
+	if (!err && memcmp(&draft->port->policy, &policy, sizeof(policy)))
+		err = emit(changes, (struct dp_op){.kind = DP_SET_POLICY,
+						   .index = draft->port->service,
+						   .policy = policy});
+	return err;
+}
+
 static int emit_backends(const struct draft *draft, struct dp_changes *changes)
 {
 	int err = 0;
@@ -333,10 +350,8 @@ static int draft_make(struct draft *draft, struct dp_changes *changes)
 		err = draft_slots(draft);
 	if (!err)
 		err = draft_frontends(draft, changes);
-	if (!err && draft->fresh_port)
-		err = emit(changes, (struct dp_op){.kind = DP_SET_SERVICE,
-						   .index = draft->port->service,
-						   .name = draft->port->name});
+	if (!err)
+		err = emit_service(draft, changes);
 	if (!err)
 		err = emit_backends(draft, changes);
 	if (!err)
@@ -416,6 +431,7 @@ static void draft_commit(struct draft *draft, uint64_t due)
 	port->ready = (uint32_t)draft->want->ready;
 	port->terminating = (uint32_t)draft->backends.len - port->ready;
 	port->usable = draft->usable;
+	port->policy = dp_encode_policy(draft->want);
 	port->backends = draft->backends;
 	port->frontends = draft->frontends;
 	vec_foreach(&port->backends, backend)

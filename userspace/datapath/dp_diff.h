@@ -14,6 +14,7 @@
 
 enum dp_op_kind {
 	DP_SET_SERVICE,  /* name into a new element */
+	DP_SET_POLICY,   /* of a service */
 	DP_SET_BACKEND,  /* a new element, health unknown */
 	DP_SET_SLOT,     /* which backend */
 	DP_SET_FRONTEND, /* add or replace */
@@ -25,6 +26,7 @@ struct dp_op {
 	uint32_t index; /* of service, backend or slot */
 	union {
 		const char *name;          /* DP_SET_SERVICE; borrowed from the port */
+		struct sw_policy policy;   /* DP_SET_POLICY */
 		struct sw_backend backend; /* DP_SET_BACKEND */
 		struct sw_slot slot;       /* DP_SET_SLOT */
 		struct {                   /* DP_SET_FRONTEND; the key for DP_DELETE_FRONTEND */

@@ -47,6 +47,7 @@ struct dp_frontends {
 struct dp_port {
 	char name[SW_SERVICE_NAME_SIZE];
 	uint32_t service; /* index in sw_services */
+	struct sw_policy policy;
 	uint8_t proto;
 	bool planned;          /* a plan has named it since the daemon started */
 	bool adopted;          /* found in the maps, not planned since */

@@ -42,6 +42,7 @@ struct plan_port {
 	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
 	struct probe_spec probe;
 	struct conn_policy conns;
+	uint32_t affinity_timeout; /* s; 0: no session affinity */
 	VEC(struct plan_frontend) frontends;
 	/*
 	 * Ready endpoints first, then those that are serving and terminating, which the datapath

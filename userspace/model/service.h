@@ -28,8 +28,9 @@ struct service {
 	VEC(struct addr) cluster_ips; /* empty: headless or ExternalName */
 	VEC(struct service_port) ports;
 	enum traffic_policy internal_policy;
-	struct probe_spec probe;  /* from the annotations swerve.dev/probe… */
-	struct conn_policy conns; /* from swerve.dev/on-down and swerve.dev/down-grace */
+	uint32_t affinity_timeout; /* s, of session affinity by client; 0: none */
+	struct probe_spec probe;   /* from the annotations swerve.dev/probe… */
+	struct conn_policy conns;  /* from swerve.dev/on-down and swerve.dev/down-grace */
 };
 
 /* Frees the service and what it owns. NULL is allowed. */

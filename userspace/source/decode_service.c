@@ -9,6 +9,9 @@
 
 static const char annotation_prefix[] = "swerve.dev/";
 
+/* Of session affinity, in seconds. */
+enum { AFFINITY_DEFAULT = 10800, AFFINITY_MAX = 86400 };
+
 /* Which port numbers a Service has used already, one bit each, by protocol. */
 struct seen_ports {
 	uint8_t bits[3][(UINT16_MAX + 1) / 8];
@@ -146,6 +149,37 @@ static void decode_policy(struct decode_reader *reader, const struct field *spec
 		field_problem(reader, &policy, DROPS_PART, "is not Cluster or Local");
 }
 
+/* The API server's rules (ValidateService): 1 s to a day, three hours unless said otherwise. */
+static uint32_t decode_affinity_timeout(struct decode_reader *reader, const struct field *spec)
+{
+	struct field config =
+		field_member(reader, spec, "sessionAffinityConfig", FIELD_OBJECT, DROPS_PART);
+	struct field client = field_member(reader, &config, "clientIP", FIELD_OBJECT, DROPS_PART);
+	struct field timeout =
+		field_member(reader, &client, "timeoutSeconds", FIELD_INTEGER, DROPS_PART);
+	json_int_t seconds = timeout.value ? json_integer_value(timeout.value) : AFFINITY_DEFAULT;
+
+	if (seconds >= 1 && seconds <= AFFINITY_MAX)
+		return (uint32_t)seconds;
+	field_problem(reader, &timeout, DROPS_PART, "is not from 1 to 86400");
+	return AFFINITY_DEFAULT;
+}
+
+static void decode_affinity(struct decode_reader *reader, const struct field *spec,
+			    struct service *service)
+{
+	struct field affinity =
+		field_member(reader, spec, "sessionAffinity", FIELD_STRING, DROPS_PART);
+	const char *text = field_string(&affinity);
+
+	if (!text || strcmp(text, "None") == 0)
+		return;
+	if (strcmp(text, "ClientIP") == 0)
+		service->affinity_timeout = decode_affinity_timeout(reader, spec);
+	else
+		field_problem(reader, &affinity, DROPS_PART, "is not ClientIP or None");
+}
+
 static void decode_annotation(struct decode_reader *reader, const struct field *annotations,
 			      const char *key, struct service *service)
 {
@@ -192,6 +226,7 @@ static int decode_spec(struct decode_reader *reader, const struct field *root,
 		return 0;
 	}
 	decode_policy(reader, &spec, service);
+	decode_affinity(reader, &spec, service);
 	r = decode_cluster_ips(reader, &spec, service);
 	return r < 0 ? r : decode_service_ports(reader, &spec, service);
 }
