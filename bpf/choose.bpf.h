@@ -23,6 +23,9 @@ enum {
 	LAST_USED_STEP = 100000000, /* ns: write sw_service.last_used no more often than that */
 };
 
+/* ns: for so long the trial of a backend that was ejected keeps other connections away from it. */
+#define TRIAL_TIME 1000000000ULL
+
 /* From best to worst: the first that any backend of the service has is taken. */
 enum rank {
 	RANK_USABLE,
@@ -46,7 +49,9 @@ struct choice {
 	__u32 service; /* index into sw_services */
 	__u16 port;    /* host order */
 	__u16 pad;
-	__u32 rank; /* enum rank */
+	__u32 rank;       /* enum rank */
+	__u32 generation; /* of the backend */
+	__u32 trial;      /* enum sw_trial of the backend */
 };
 
 /* What holds for all backends during one choice. */
@@ -74,11 +79,11 @@ const volatile __u8 health_rank[2][8] = {
 	 [SW_HEALTH_REFUSED + 1] = RANK_ABSENT,
 	 [SW_HEALTH_REFUSED + 2] = RANK_ABSENT},
 };
-const volatile __u8 least_rank[4] = {
-	[0] = RANK_USABLE,
-	[1] = RANK_EJECTED,
-	[2] = RANK_TERMINATING,
-	[1 | 2] = RANK_TERMINATING,
+const volatile __u8 least_rank[8] = {
+	[0] = RANK_USABLE,          [1] = RANK_EJECTED,
+	[2] = RANK_TERMINATING,     [1 | 2] = RANK_TERMINATING,
+	[4] = RANK_SUSPECT,         [4 | 1] = RANK_EJECTED,
+	[4 | 2] = RANK_TERMINATING, [4 | 1 | 2] = RANK_TERMINATING,
 };
 
 /* 1 if a < b, else 0, without a branch; the difference must be below 2^63. */
@@ -105,12 +110,13 @@ static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32
 {
 	__u64 ejected = is_less(moment->now, backend->ejected_until);
 	__u64 terminating = 1 - is_less(position, frontend->ready);
-	__u64 column = ejected | terminating << 1;
+	__u64 suspect = is_less(moment->now, backend->suspect_until);
+	__u64 column = ejected | terminating << 1 | suspect << 2;
 	__u32 rank, least;
 
 	/* Without it clang drops the mask, since it knows the range; older verifiers do not. */
 	barrier_var(column);
-	least = least_rank[column & 3];
+	least = least_rank[column & 7];
 	rank = health_rank[moment->distrust & 1][backend->health & 7];
 	return rank > least ? rank : least;
 }
@@ -142,6 +148,8 @@ static __noinline int consider_slot(const struct sw_frontend *frontend, __u32 po
 	best->backend = index;
 	best->port = backend->port;
 	best->addr = backend->addr;
+	best->generation = backend->generation;
+	best->trial = backend->trial;
 	return 0;
 }
 
@@ -199,6 +207,21 @@ static __always_inline void account(const struct moment *moment, const struct ch
 		__sync_fetch_and_add(&load->connects, 1);
 }
 
+/* The first connection after an ejection tries the backend out, before others follow. */
+static __always_inline void begin_trial(const struct moment *moment, const struct choice *choice)
+{
+	struct sw_backend *backend;
+	__u32 index = choice->backend;
+
+	if (!choice->trial || choice->rank > RANK_SUSPECT)
+		return;
+	backend = bpf_map_lookup_elem(&sw_backends, &index);
+	if (!backend)
+		return;
+	backend->ejected_until = moment->now + TRIAL_TIME;
+	backend->trial = SW_TRIAL_BEGUN;
+}
+
 /* Copies the frontend, unless its element was replaced or given to another one meanwhile. */
 static __always_inline bool read_frontend(const struct sw_frontend_key *key,
 					  const struct sw_frontend *found, struct sw_frontend *ret)
@@ -230,5 +253,6 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, struct c
 	if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
 		scan(&frontend, &moment, ret);
 	account(&moment, ret);
+	begin_trial(&moment, ret);
 	return ret->rank == RANK_ABSENT ? CHOICE_REFUSE : CHOICE_BACKEND;
 }

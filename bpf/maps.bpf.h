@@ -48,6 +48,18 @@ struct {
 } sw_backend_load SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SW_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct sw_outlier);
+} sw_outlier SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SW_EVENTS_SIZE);
+} sw_events SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);

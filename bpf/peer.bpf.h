@@ -38,6 +38,9 @@ static __always_inline void peer_remember(struct bpf_sock *sk, const struct sw_f
 	socket->backend_port = got->port;
 	socket->backend = got->backend;
 	socket->service = got->service;
+	socket->generation = got->generation;
+	socket->flags = 0;
+	socket->answered = 0;
 }
 
 /* The socket connects to something that is not ours: what it had before must not be told again. */

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 enum {
@@ -19,6 +20,7 @@ enum {
 	SW_MAX_SERVICES = 32768,
 	SW_MAX_SLOTS = 262144,
 	SW_MAX_BACKENDS = 131072,
+	SW_EVENTS_SIZE = 262144, /* bytes of sw_events; a power of two, and whole pages */
 
 	SW_SERVICE_NAME_SIZE =
 		144, /* namespace/name:port/proto: 63 + 1 + 63 + 1 + 5 + 1 + 4 + NUL */
@@ -89,6 +91,13 @@ static inline __u32 sw_frontend_check(const struct sw_frontend_key *key,
 	return (check ^ value->terminating) * 0x01000193;
 }
 
+/* How a connection chooses among the backends that are equally well. */
+enum sw_balance {
+	SW_BALANCE_RANDOM = 0, /* as kube-proxy */
+	SW_BALANCE_ROUND_ROBIN = 1,
+	SW_BALANCE_LEAST_CONN = 2, /* the one of two random ones that has fewer open connections */
+};
+
 /*
  * How connections of one service port are treated: from the Service's spec and annotations. Written
  * before the first frontend shows the service port, and when it changes, as words: a program may
@@ -96,7 +105,11 @@ static inline __u32 sw_frontend_check(const struct sw_frontend_key *key,
  */
 struct sw_policy {
 	__u32 affinity_timeout; /* s, how long a client stays with its backend; 0: no affinity */
-	__u32 reserved[15];     /* 0 */
+	__u32 outlier_5xx;      /* 5xx responses in a row that eject a backend; 0: not looked at */
+	__u32 balance;          /* enum sw_balance */
+	__u32 connect_timeout;  /* ms until connect() fails; 0: as the system has it */
+	__u32 user_timeout; /* ms, TCP_USER_TIMEOUT of its connections; 0: as the system has it */
+	__u32 reserved[11]; /* 0 */
 };
 _Static_assert(sizeof(struct sw_policy) == 64, "a cache line");
 
@@ -105,7 +118,10 @@ struct sw_service {
 	__u64 last_used; /* when this node last connected to it, in steps of 100 ms; 0: never. BPF */
 	__u64 connects;  /* to backends that are gone; sw_backend_load has the others. Userspace */
 	__u64 refused;   /* connections refused for want of any endpoint. BPF, atomic add */
-	__u64 reserved[3];               /* 0 */
+	__u64 ejections;    /* of its backends so far. BPF, atomic add */
+	__u64 spared_until; /* no ejection by its responses before this time (poison). BPF */
+	__u32 slot_base;    /* of its ready endpoints, for the share that may be out */
+	__u32 ready;        /* how many they are. Writer of both: userspace */
 	char name[SW_SERVICE_NAME_SIZE]; /* "namespace/name:port/proto". Writer: userspace */
 	struct sw_policy policy;
 };
@@ -148,18 +164,74 @@ struct sw_backend {
 	__u8 pad;            /* 0 */
 	__u32 service;       /* index into sw_services */
 	__u32 health;        /* enum sw_health. Writer: userspace, one 32-bit store */
-	__u32 pad2;          /* 0 */
-	__u64 ejected_until; /* not before this time, unless nothing better is left; 0: not ejected */
+	__u32 generation;    /* counts the endpoints that had this element. Writer: userspace */
+	__u64 ejected_until; /* not before this time, unless nothing better is left; 0: never. BPF */
 	__u64 changed;       /* when health last changed; 0: never. Writer: userspace */
+	__u64 suspect_until; /* second choice until then: a connection just failed. BPF */
+	__u32 trial;         /* enum sw_trial. BPF */
+	__u32 pad2;          /* 0 */
 };
-_Static_assert(sizeof(struct sw_backend) == 48, "no hidden padding");
+_Static_assert(sizeof(struct sw_backend) == 64, "a cache line");
 
-/* Element of sw_backend_load, same index as sw_backends, apart from its read-mostly part. BPF. */
-struct sw_backend_load {
-	__u64 connects;    /* how often it was chosen. Atomic add */
-	__u64 reserved[3]; /* 0 */
+/*
+ * How a backend comes back that was ejected for what its connections showed: when the time is over
+ * one connection is let through, and its outcome decides.
+ */
+enum sw_trial {
+	SW_TRIAL_NONE = 0, /* it was not ejected, or has proved itself since */
+	SW_TRIAL_DUE = 1,  /* ejected; the next connection after ejected_until is the trial */
+	SW_TRIAL_BEGUN =
+		2, /* that one was let through; ejected_until keeps others away meanwhile */
 };
-_Static_assert(sizeof(struct sw_backend_load) == 32, "half a cache line");
+
+/* What was seen of a backend in its connections. */
+enum sw_evidence {
+	SW_EVIDENCE_NONE = 0,
+	SW_EVIDENCE_REFUSED = 1,     /* connect: nothing listens there */
+	SW_EVIDENCE_UNREACHABLE = 2, /* connect: the network says so */
+	SW_EVIDENCE_TIMEOUT = 3,     /* connect: no answer */
+	SW_EVIDENCE_CLOSED = 4,      /* the peer ended the connection instead of answering */
+	SW_EVIDENCE_STATUS = 5,      /* HTTP 500, 502, 503, 504 */
+	SW_EVIDENCE_RATE = 6,        /* at least half of many responses failed */
+	SW_EVIDENCE_SILENT = 7,      /* data is not acknowledged: a reason to probe, not to eject */
+};
+
+/*
+ * Element of sw_backend_load, same index as sw_backends, apart from its read-mostly part. Writer:
+ * BPF, on all CPUs at once. `connects`, `open` and the counters of failures are atomic adds, so none
+ * is lost; setting them back to 0 is a store, and the failure that comes in the same instant counts
+ * as having come before it.
+ */
+struct sw_backend_load {
+	__u64 connects;          /* how often it was chosen */
+	__u32 open;              /* TCP connections that are open or being opened */
+	__u32 connect_failures;  /* connections in a row that were not made */
+	__u32 response_failures; /* responses in a row that failed */
+	__u32 window_good;       /* responses since window_start … */
+	__u32 window_failed;     /* … of both kinds */
+	__u32 ejections;         /* lately, for the length of the next one */
+	__u64 window_start;      /* the failure that began the current window; 0: none */
+	__u64 last_success;      /* of connection or response, in steps of 10 ms; 0: never */
+	__u64 last_failure;      /* 0: never */
+	__u64 last_doubt;        /* when userspace was last asked to probe; 0: never */
+	__u32 evidence;          /* enum sw_evidence of the last ejection */
+	__u32 status;            /* HTTP status of the last ejection; 0: it was none */
+	__u64 reserved[7];       /* 0 */
+};
+_Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
+
+/*
+ * Element of sw_outlier, same index as sw_services: lets one program at a time judge over the
+ * backends of a service, however many CPUs see failures. The lock guards busy_until only, the
+ * rest belongs to whoever holds that.
+ */
+struct sw_outlier {
+	struct bpf_spin_lock lock;
+	__u32 tripped;    /* the backend that last reached a limit by its responses; 0: none */
+	__u64 busy_until; /* somebody judges, until it says 0, or died meanwhile */
+	__u64 tripped_at;
+};
+_Static_assert(sizeof(struct sw_outlier) == 24, "no hidden padding");
 
 /*
  * Value of sw_sockets, in the socket's own storage: what the application asked for and what it
@@ -172,8 +244,38 @@ struct sw_socket {
 	__u16 backend_port;  /* host order */
 	__u32 backend;       /* index into sw_backends when it was chosen */
 	__u32 service;       /* index into sw_services */
+	__u32 generation;    /* of the backend, to tell that its element was given away */
+	__u32 flags;         /* enum sw_socket_flag */
+	__u32 answered; /* TCP sequence number that was the next to send at the last response */
 };
-_Static_assert(sizeof(struct sw_socket) == 44, "no hidden padding");
+_Static_assert(sizeof(struct sw_socket) == 56, "no hidden padding");
+
+enum sw_socket_flag {
+	SW_SOCKET_OPEN = 1,   /* it counts in sw_backend_load.open */
+	SW_SOCKET_FAILED = 2, /* its failure was counted */
+	SW_SOCKET_HTTP = 4,   /* its responses are looked at */
+};
+
+enum sw_event_kind {
+	SW_EVENT_DOUBT = 1,    /* a failure that does not eject: probe now */
+	SW_EVENT_EJECTED = 2,  /* out until `until` */
+	SW_EVENT_SPARED = 3,   /* would be out, if enough others were left */
+	SW_EVENT_POISON = 4,   /* several at once: the requests are to blame, nobody is out */
+	SW_EVENT_RETURNED = 5, /* the trial after an ejection went well */
+};
+
+/* Record of sw_events, the ring buffer from BPF to userspace. */
+struct sw_event {
+	__u32 kind;       /* enum sw_event_kind */
+	__u32 evidence;   /* enum sw_evidence */
+	__u32 backend;    /* index into sw_backends */
+	__u32 generation; /* of the backend */
+	__u32 service;    /* index into sw_services */
+	__u32 status;     /* HTTP status; 0: none */
+	__u64 time;
+	__u64 until; /* SW_EVENT_EJECTED, SW_EVENT_POISON; else 0 */
+};
+_Static_assert(sizeof(struct sw_event) == 40, "no hidden padding");
 
 /* The one element of sw_config. Writer: userspace. */
 struct sw_config {

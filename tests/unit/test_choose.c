@@ -220,6 +220,24 @@ static void test_ejection_ends_by_itself(void **state)
 	assert_int_not_equal(counts[0], 0);
 }
 
+/* The connection that tries it out keeps others away, until its time is over. */
+static void test_one_connection_tries_out_what_was_ejected(void **state)
+{
+	(void)state;
+	serve(1, 0);
+	backends[1].trial = SW_TRIAL_DUE;
+	backends[1].ejected_until = now + 1;
+	assert_int_equal(choose(CHOICE_BACKEND).rank, RANK_EJECTED);
+	assert_int_equal(backends[1].trial, SW_TRIAL_DUE);
+	now++;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(choose(CHOICE_BACKEND).rank, RANK_USABLE);
+		assert_int_equal(backends[1].trial, SW_TRIAL_BEGUN);
+		assert_int_equal(choose(CHOICE_BACKEND).rank, RANK_EJECTED);
+		now += TRIAL_TIME;
+	}
+}
+
 static void test_verdicts_of_a_dead_daemon_are_ignored(void **state)
 {
 	unsigned int counts[2];
@@ -280,6 +298,8 @@ static __u32 naive_rank(__u32 position)
 		rank = RANK_DOWN;
 	if (trusted && backend->health == SW_HEALTH_REFUSED)
 		rank = RANK_REFUSED;
+	if (backend->suspect_until > now && rank < RANK_SUSPECT)
+		rank = RANK_SUSPECT;
 	if (backend->ejected_until > now && rank < RANK_EJECTED)
 		rank = RANK_EJECTED;
 	if (position >= frontend.ready && rank < RANK_TERMINATING)
@@ -299,6 +319,7 @@ static void random_state(unsigned int round)
 	for (__u32 i = 0; i < n; i++) {
 		backends[i + 1].health = fake_random() % (SW_HEALTH_REFUSED + 1);
 		backends[i + 1].ejected_until = fake_random() % 4 ? 0 : now + 1;
+		backends[i + 1].suspect_until = fake_random() % 4 ? 0 : now + 1;
 		if (!(fake_random() % 8))
 			backends[i + 1].service = SERVICE + 1;
 		if (!(fake_random() % 8))
@@ -355,10 +376,11 @@ static __u32 shown_rank(void)
 static void test_swervectl_shows_the_rank_that_counts(void **state)
 {
 	(void)state;
-	for (unsigned int input = 0; input < 8 * (SW_HEALTH_REFUSED + 1); input++) {
+	for (unsigned int input = 0; input < 16 * (SW_HEALTH_REFUSED + 1); input++) {
 		setup(NULL);
 		serve(!(input & 1), input & 1);
-		backends[1].health = input / 8;
+		backends[1].health = input / 16;
+		backends[1].suspect_until = input & 8 ? now + 1 : 0;
 		backends[1].ejected_until = input & 2 ? now + 1 : 0;
 		config.heartbeat = input & 4 ? 0 : now;
 		if (backends[1].health == SW_HEALTH_FREE)
@@ -377,6 +399,7 @@ int main(void)
 		cmocka_unit_test_setup(test_tiers_in_order, setup),
 		cmocka_unit_test_setup(test_terminating_is_between_down_and_refused, setup),
 		cmocka_unit_test_setup(test_ejection_ends_by_itself, setup),
+		cmocka_unit_test_setup(test_one_connection_tries_out_what_was_ejected, setup),
 		cmocka_unit_test_setup(test_verdicts_of_a_dead_daemon_are_ignored, setup),
 		cmocka_unit_test_setup(test_no_endpoints_is_refused_and_counted, setup),
 		cmocka_unit_test_setup(test_element_given_to_another_service_is_absent, setup),

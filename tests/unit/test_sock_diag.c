@@ -15,7 +15,11 @@
 
 #include <cmocka.h>
 
-enum { REQUEST = 16 + 56, MESSAGE = 16 + 72, STORAGE = 4 + 4 + 8 + 4 + 44 };
+enum {
+	REQUEST = 16 + 56,
+	MESSAGE = 16 + 72,
+	STORAGE = 4 + 4 + 8 + 4 + sizeof(struct sw_socket),
+};
 
 static struct sock_diag_target target(const char *addr, uint16_t port, uint32_t service)
 {

@@ -51,15 +51,20 @@ static int adopt(struct datapath *datapath)
 	return err;
 }
 
+static void clear_backend(const struct datapath *datapath, uint32_t index)
+{
+	struct sw_backend *backend = &datapath->maps.backends[index];
+
+	*backend = (struct sw_backend){.generation = backend->generation + 1};
+}
+
 /* What nothing refers to was left by a crash between two operations. */
 static void clear_unused(struct datapath *datapath)
 {
 	for (uint32_t i = 0; i < SW_MAX_BACKENDS; i++) {
-		struct sw_backend *backend = &datapath->maps.backends[i];
-
-		if (backend->health != SW_HEALTH_FREE &&
+		if (datapath->maps.backends[i].health != SW_HEALTH_FREE &&
 		    !dp_ids_is_used(&datapath->table.backends, i))
-			*backend = (struct sw_backend){};
+			clear_backend(datapath, i);
 	}
 	for (uint32_t i = 0; i < SW_MAX_SERVICES; i++) {
 		struct sw_service *service = &datapath->maps.services[i];
@@ -125,6 +130,21 @@ static void set_service(const struct datapath *datapath, uint32_t index, const c
 	snprintf(service->name, sizeof(service->name), "%s", name);
 }
 
+/*
+ * Sockets that a backend before this one had do not count here: they know another generation. That
+ * is raised when the element is freed; its counters are zeroed then, and here again, since sockets
+ * of before may have been counted in between.
+ */
+static void set_backend(const struct datapath *datapath, uint32_t index,
+			const struct sw_backend *value)
+{
+	struct sw_backend backend = *value;
+
+	backend.generation = datapath->maps.backends[index].generation;
+	datapath->maps.backend_load[index] = (struct sw_backend_load){};
+	datapath->maps.backends[index] = backend;
+}
+
 static int run_op(const struct datapath *datapath, const struct dp_op *op)
 {
 	switch (op->kind) {
@@ -135,7 +155,7 @@ static int run_op(const struct datapath *datapath, const struct dp_op *op)
 		datapath->maps.services[op->index].policy = op->policy;
 		return 0;
 	case DP_SET_BACKEND:
-		datapath->maps.backends[op->index] = op->backend;
+		set_backend(datapath, op->index, &op->backend);
 		return 0;
 	case DP_SET_SLOT:
 		__atomic_store_n(&datapath->maps.slots[op->index].backend, op->slot.backend,
@@ -211,6 +231,7 @@ struct application {
 	const struct datapath *datapath;
 	const char *service;
 	const struct plan *plan;
+	uint64_t now;
 };
 
 static bool backend_is_usable(const void *arg, uint32_t backend)
@@ -219,7 +240,8 @@ static bool backend_is_usable(const void *arg, uint32_t backend)
 	enum sw_health health = datapath_health(application->datapath, backend);
 
 	/* A backend that is about to be written is still FREE. */
-	return health <= SW_HEALTH_UP;
+	return health <= SW_HEALTH_UP &&
+	       datapath_ejected_until(application->datapath, backend) <= application->now;
 }
 
 static bool may_take(const void *arg, const struct dp_port *owner,
@@ -255,6 +277,19 @@ static void tell(const struct datapath *datapath, const struct dp_changes *chang
 	}
 }
 
+/* For ejections, which count the backends of a service. */
+static void show_slots(const struct datapath *datapath, const char *name)
+{
+	const struct dp_port *port = dp_table_port(&datapath->table, name);
+	struct sw_service *service;
+
+	if (!port)
+		return;
+	service = &datapath->maps.services[port->service];
+	service->slot_base = port->slots.base;
+	service->ready = port->ready;
+}
+
 static int apply_port(struct datapath *datapath, const struct application *application,
 		      const struct plan_port *want, uint64_t now, datapath_change_fn *fn, void *arg,
 		      struct datapath_result *result)
@@ -266,6 +301,7 @@ static int apply_port(struct datapath *datapath, const struct application *appli
 
 	if (!err) {
 		err = run_ops(datapath, &changes, now);
+		show_slots(datapath, want->name);
 		tell(datapath, &changes, want, fn, arg);
 	}
 	result->conflicts += changes.conflicts;
@@ -324,7 +360,8 @@ static int remove_unplanned(struct datapath *datapath, const char *service, cons
 int datapath_apply(struct datapath *datapath, const char *service, const struct plan *plan,
 		   uint64_t now, datapath_change_fn *fn, void *arg, struct datapath_result *ret)
 {
-	struct application application = {.datapath = datapath, .service = service, .plan = plan};
+	struct application application = {
+		.datapath = datapath, .service = service, .plan = plan, .now = now};
 	struct datapath_result result = {};
 	int err = 0, remove_err;
 
@@ -397,6 +434,21 @@ enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend
 	return datapath->maps.backends[backend].health;
 }
 
+uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backend)
+{
+	return __atomic_load_n(&datapath->maps.backends[backend].ejected_until, __ATOMIC_RELAXED);
+}
+
+uint32_t datapath_generation(const struct datapath *datapath, uint32_t backend)
+{
+	return datapath->maps.backends[backend].generation;
+}
+
+const struct sw_backend_load *datapath_load(const struct datapath *datapath, uint32_t backend)
+{
+	return &datapath->maps.backend_load[backend];
+}
+
 int datapath_sockets_fd(const struct datapath *datapath)
 {
 	return datapath->maps.sockets_fd;
@@ -441,7 +493,7 @@ static void clear_released(struct datapath *datapath, const struct dp_release *r
 		break;
 	case DP_BACKEND:
 		keep_connects(datapath, index);
-		datapath->maps.backends[index] = (struct sw_backend){};
+		clear_backend(datapath, index);
 		datapath->maps.backend_load[index] = (struct sw_backend_load){};
 		break;
 	case DP_SLOTS:

@@ -74,6 +74,18 @@ void datapath_set_health(struct datapath *datapath, uint32_t backend, enum sw_he
 			 uint64_t now);
 enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend);
 
+/*
+ * Until when the kernel keeps a backend out for what its connections showed, ns of CLOCK_MONOTONIC;
+ * in the past or 0: it does not.
+ */
+uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backend);
+
+/* Which of the endpoints that had this number it is, see struct sw_event. */
+uint32_t datapath_generation(const struct datapath *datapath, uint32_t backend);
+
+/* The counters of a backend, as BPF keeps them. Borrowed. */
+const struct sw_backend_load *datapath_load(const struct datapath *datapath, uint32_t backend);
+
 /* Says that the daemon is alive, and frees what has waited long enough. Once a second. */
 void datapath_heartbeat(struct datapath *datapath, uint64_t now);
 

@@ -44,6 +44,8 @@ static enum dp_rank rank_of(const struct dp_snapshot_backend *backend, bool trus
 
 	if (!trusted && rank != DP_RANK_ABSENT)
 		rank = DP_RANK_USABLE;
+	if (backend->suspect_until > now && rank < DP_RANK_SUSPECT)
+		rank = DP_RANK_SUSPECT;
 	if (backend->ejected_until > now && rank < DP_RANK_EJECTED)
 		rank = DP_RANK_EJECTED;
 	if (backend->terminating && rank < DP_RANK_TERMINATING)
@@ -91,8 +93,12 @@ static bool read_backend(const struct dp_maps *maps, const struct dp_snapshot_se
 		.port = backend->port,
 		.health = backend->health,
 		.ejected_until = backend->ejected_until,
+		.suspect_until = backend->suspect_until,
 		.changed = backend->changed,
 		.connects = maps->backend_load[index].connects,
+		.open = maps->backend_load[index].open,
+		.evidence = maps->backend_load[index].evidence,
+		.status = maps->backend_load[index].status,
 	};
 	return true;
 }

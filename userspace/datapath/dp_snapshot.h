@@ -38,7 +38,11 @@ struct dp_snapshot_backend {
 	enum sw_health health;
 	enum dp_rank rank;
 	uint64_t ejected_until, changed; /* ns of CLOCK_MONOTONIC; 0: not, never */
+	uint64_t suspect_until;
 	uint64_t connects;
+	uint32_t open;             /* TCP connections */
+	enum sw_evidence evidence; /* of the last ejection */
+	uint32_t status;           /* HTTP status of the last ejection; 0: it was none */
 };
 
 struct dp_snapshot_service {

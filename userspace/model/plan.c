@@ -228,6 +228,7 @@ static int plan_one_port(const struct planner *planner, const struct service_por
 		.proto = port->proto,
 		.probe = planner->service->probe,
 		.conns = planner->service->conns,
+		.steer = planner->service->steer,
 		.affinity_timeout = planner->service->affinity_timeout,
 	};
 	int r = plan_name(planner, port, v4, plan_port.name);

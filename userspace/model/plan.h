@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "model/conn_policy.h"
 #include "model/probe_spec.h"
+#include "model/steer_policy.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ struct plan_port {
 	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
 	struct probe_spec probe;
 	struct conn_policy conns;
+	struct steer_policy steer;
 	uint32_t affinity_timeout; /* s; 0: no session affinity */
 	VEC(struct plan_frontend) frontends;
 	/*

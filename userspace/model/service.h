@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "model/conn_policy.h"
 #include "model/probe_spec.h"
+#include "model/steer_policy.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,7 @@ struct service {
 	uint32_t affinity_timeout; /* s, of session affinity by client; 0: none */
 	struct probe_spec probe;   /* from the annotations swerve.dev/probe… */
 	struct conn_policy conns;  /* from swerve.dev/on-down and swerve.dev/down-grace */
+	struct steer_policy steer; /* from swerve.dev/balance, outlier-5xx, …-timeout */
 };
 
 /* Frees the service and what it owns. NULL is allowed. */
