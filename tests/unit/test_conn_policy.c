@@ -14,7 +14,28 @@ static void test_default(void **state)
 {
 	(void)state;
 	assert_true(CONN_POLICY_DEFAULT.close_on_down);
-	assert_int_equal(CONN_POLICY_DEFAULT.down_grace, NSEC_PER_SEC);
+	assert_int_equal(conn_policy_grace(&CONN_POLICY_DEFAULT, &CONN_POLICY_FALLBACK, false),
+			 NSEC_PER_SEC);
+	assert_int_equal(conn_policy_grace(&CONN_POLICY_DEFAULT, &CONN_POLICY_FALLBACK, true),
+			 50 * NSEC_PER_MSEC);
+}
+
+/* Who says only one grace means it for both, and each is what was said. */
+static void test_graces(void **state)
+{
+	struct conn_policy policy = CONN_POLICY_DEFAULT;
+	const char *unused;
+
+	(void)state;
+	assert_int_equal(conn_policy_set(&policy, "swerve.dev/down-grace", "10s", &unused), 1);
+	assert_int_equal(conn_policy_grace(&policy, &CONN_POLICY_FALLBACK, false),
+			 10 * NSEC_PER_SEC);
+	assert_int_equal(conn_policy_grace(&policy, &CONN_POLICY_FALLBACK, true),
+			 10 * NSEC_PER_SEC);
+	assert_int_equal(conn_policy_set(&policy, "swerve.dev/hang-grace", "0", &unused), 1);
+	assert_int_equal(conn_policy_grace(&policy, &CONN_POLICY_FALLBACK, false),
+			 10 * NSEC_PER_SEC);
+	assert_int_equal(conn_policy_grace(&policy, &CONN_POLICY_FALLBACK, true), 0);
 }
 
 static void test_annotations(void **state)
@@ -40,7 +61,7 @@ static void test_what_does_not_fit_changes_nothing(void **state)
 		{"swerve.dev/on-down", ""},          {"swerve.dev/on-down", "Keep"},
 		{"swerve.dev/on-down", "kill"},      {"swerve.dev/down-grace", ""},
 		{"swerve.dev/down-grace", "1"},      {"swerve.dev/down-grace", "-1s"},
-		{"swerve.dev/down-grace", "10m1ns"},
+		{"swerve.dev/down-grace", "10m1ns"}, {"swerve.dev/hang-grace", "10m1ns"},
 	};
 
 	(void)state;
@@ -52,7 +73,8 @@ static void test_what_does_not_fit_changes_nothing(void **state)
 				 -EINVAL);
 		assert_non_null(expected);
 		assert_true(policy.close_on_down);
-		assert_int_equal(policy.down_grace, CONN_POLICY_DEFAULT.down_grace);
+		assert_int_equal(policy.down_grace, CONN_GRACE_UNSET);
+		assert_int_equal(policy.hang_grace, CONN_GRACE_UNSET);
 	}
 }
 
@@ -73,6 +95,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_graces),
 		cmocka_unit_test(test_annotations),
 		cmocka_unit_test(test_what_does_not_fit_changes_nothing),
 		cmocka_unit_test(test_other_keys_are_not_taken),

@@ -16,9 +16,9 @@
 /* The random numbers that give the earliest and the latest time for a delay, and the middle. */
 static const uint64_t randoms[] = {0, 1, 12345678901234567ULL, UINT64_MAX / 3, UINT64_MAX};
 
-static struct probe_spec spec_of(uint64_t interval, uint64_t timeout)
+static struct health_pace pace_of(uint64_t interval)
 {
-	return (struct probe_spec){.rise = 2, .fall = 3, .interval = interval, .timeout = timeout};
+	return (struct health_pace){.interval = interval, .fast = 20 * MS, .slow = 1000 * MS};
 }
 
 struct row {
@@ -51,10 +51,10 @@ static void test_delays_within_jitter(void **arg)
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct row *row = &rows[i];
-		struct probe_spec spec = spec_of(row->interval, 500 * MS);
+		struct health_pace pace = pace_of(row->interval);
 
 		for (size_t k = 0; k < ARRAY_SIZE(randoms); k++) {
-			uint64_t due = health_schedule_next(&spec, row->next, row->slow, started,
+			uint64_t due = health_schedule_next(&pace, row->next, row->slow, started,
 							    now, randoms[k]);
 
 			if (due < started + row->delay * 9 / 10 ||
@@ -65,27 +65,27 @@ static void test_delays_within_jitter(void **arg)
 	}
 }
 
-static uint64_t next_interval(const struct probe_spec *spec, uint64_t random)
+static uint64_t next_interval(const struct health_pace *pace, uint64_t random)
 {
-	return health_schedule_next(spec, NEXT_INTERVAL, 0, 0, 0, random);
+	return health_schedule_next(pace, NEXT_INTERVAL, 0, 0, 0, random);
 }
 
 static void test_jitter_reaches_both_ends(void **arg)
 {
-	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+	struct health_pace pace = pace_of(100 * MS);
 	uint64_t first = UINT64_MAX, last = 0;
 
 	(void)arg;
 	for (uint64_t random = 0; random < 20 * MS; random += MS / 7) {
-		uint64_t due = next_interval(&spec, random);
+		uint64_t due = next_interval(&pace, random);
 
 		first = due < first ? due : first;
 		last = due > last ? due : last;
 	}
 	assert_in_range(first, 90 * MS, 99 * MS);
 	assert_in_range(last, 101 * MS, 110 * MS);
-	assert_int_equal(health_schedule_next(&spec, NEXT_FAST, 0, 0, 0, 0), 18 * MS);
-	assert_int_equal(health_schedule_next(&spec, NEXT_FAST, 0, 0, 0, 4 * MS), 22 * MS);
+	assert_int_equal(health_schedule_next(&pace, NEXT_FAST, 0, 0, 0, 0), 18 * MS);
+	assert_int_equal(health_schedule_next(&pace, NEXT_FAST, 0, 0, 0, 4 * MS), 22 * MS);
 }
 
 /* All that is due within an eighth of the interval starts at the same moment, or at the next. */
@@ -95,69 +95,76 @@ static void test_probes_start_together(void **arg)
 
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(intervals); i++) {
-		struct probe_spec spec = spec_of(intervals[i], 500 * MS);
-		uint64_t tick = next_interval(&spec, 0);
+		struct health_pace pace = pace_of(intervals[i]);
+		uint64_t tick = next_interval(&pace, 0);
 
 		tick &= -tick; /* its lowest bit: the moments are multiples of the tick */
 		assert_in_range(tick, 1 << 19, 1 << 26);
 		for (uint64_t random = 0; random < intervals[i] / 5; random += intervals[i] / 97)
-			assert_int_equal(next_interval(&spec, random) % (1 << 19), 0);
+			assert_int_equal(next_interval(&pace, random) % (1 << 19), 0);
 	}
 }
 
 static void test_now_is_now(void **arg)
 {
-	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+	struct health_pace pace = pace_of(100 * MS);
 
 	(void)arg;
-	assert_int_equal(health_schedule_next(&spec, NEXT_NOW, 0, 1000, 2000, 77), 2000);
+	assert_int_equal(health_schedule_next(&pace, NEXT_NOW, 0, 1000, 2000, 77), 2000);
 }
 
 static void test_overdue_is_now_and_not_made_up_for(void **arg)
 {
-	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+	struct health_pace pace = pace_of(100 * MS);
 	uint64_t started = 5000 * MS, now = started + 500 * MS;
 
 	(void)arg;
-	assert_int_equal(health_schedule_next(&spec, NEXT_INTERVAL, 0, started, now, 0), now);
-	assert_int_equal(health_schedule_next(&spec, NEXT_FAST, 0, started, now, UINT64_MAX), now);
-	assert_true(health_schedule_next(&spec, NEXT_SLOW, 2, started, now, 0) > now);
+	assert_int_equal(health_schedule_next(&pace, NEXT_INTERVAL, 0, started, now, 0), now);
+	assert_int_equal(health_schedule_next(&pace, NEXT_FAST, 0, started, now, UINT64_MAX), now);
+	assert_true(health_schedule_next(&pace, NEXT_SLOW, 2, started, now, 0) > now);
 }
 
 static void test_first_is_within_the_interval(void **arg)
 {
-	struct probe_spec spec = spec_of(100 * MS, 500 * MS);
+	struct health_pace pace = pace_of(100 * MS);
 
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(randoms); i++)
-		assert_in_range(health_schedule_first(&spec, 7 * MS, randoms[i]), 7 * MS,
+		assert_in_range(health_schedule_first(&pace, 7 * MS, randoms[i]), 7 * MS,
 				107 * MS - 1);
-	assert_int_equal(health_schedule_first(&spec, 7 * MS, 42 * MS), 49 * MS);
+	assert_int_equal(health_schedule_first(&pace, 7 * MS, 42 * MS), 49 * MS);
 }
 
 static void test_idle_never_makes_more_than_50_probes_a_second(void **arg)
 {
-	struct probe_spec spec = spec_of(100 * MS, 500 * MS), slow = spec_of(60000 * MS, 500 * MS);
+	struct health_pace pace = pace_of(100 * MS), slow = pace_of(60000 * MS);
 
 	(void)arg;
-	assert_in_range(health_schedule_idle(&spec, 1, 7 * MS, 8 * MS, 0), 9007 * MS, 9016 * MS);
-	assert_in_range(health_schedule_idle(&spec, 500, 0, 0, 0), 9000 * MS, 9009 * MS);
-	assert_in_range(health_schedule_idle(&spec, 20000, 0, 0, 0), 360000 * MS, 360009 * MS);
+	assert_in_range(health_schedule_idle(&pace, 1, 7 * MS, 8 * MS, 0), 9007 * MS, 9016 * MS);
+	assert_in_range(health_schedule_idle(&pace, 500, 0, 0, 0), 9000 * MS, 9009 * MS);
+	assert_in_range(health_schedule_idle(&pace, 20000, 0, 0, 0), 360000 * MS, 360009 * MS);
 	assert_in_range(health_schedule_idle(&slow, 1, 0, 0, 0), 54000 * MS, 54009 * MS);
-	assert_int_equal(health_schedule_idle(&spec, 1, 0, 70000 * MS, 0), 70000 * MS);
+	assert_int_equal(health_schedule_idle(&pace, 1, 0, 70000 * MS, 0), 70000 * MS);
 }
 
 static void test_late_loop(void **arg)
 {
-	struct probe_spec spec = spec_of(100 * MS, 500 * MS), quick = spec_of(100 * MS, 1 * MS);
+	(void)arg;
+	assert_false(health_schedule_late(500 * MS, 1000 * MS, 1500 * MS));
+	assert_false(health_schedule_late(500 * MS, 1000 * MS, 1625 * MS));
+	assert_true(health_schedule_late(500 * MS, 1000 * MS, 1625 * MS + 1));
+	/* A quarter of a short time-out is less than what any loop is late by. */
+	assert_false(health_schedule_late(1 * MS, 1000 * MS, 1010 * MS));
+	assert_true(health_schedule_late(1 * MS, 1000 * MS, 1012 * MS));
+}
+
+static void test_fast_and_slow_are_as_asked_for(void **arg)
+{
+	struct health_pace pace = {.interval = 100 * MS, .fast = 50 * MS, .slow = 300 * MS};
 
 	(void)arg;
-	assert_false(health_schedule_late(&spec, 1000 * MS, 1500 * MS));
-	assert_false(health_schedule_late(&spec, 1000 * MS, 1625 * MS));
-	assert_true(health_schedule_late(&spec, 1000 * MS, 1625 * MS + 1));
-	/* A quarter of a short time-out is less than what any loop is late by. */
-	assert_false(health_schedule_late(&quick, 1000 * MS, 1010 * MS));
-	assert_true(health_schedule_late(&quick, 1000 * MS, 1012 * MS));
+	assert_int_equal(health_schedule_next(&pace, NEXT_FAST, 0, 0, 0, 5 * MS), 50 * MS);
+	assert_in_range(health_schedule_next(&pace, NEXT_SLOW, 5, 0, 0, 0), 270 * MS, 279 * MS);
 }
 
 int main(void)
@@ -171,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_first_is_within_the_interval),
 		cmocka_unit_test(test_idle_never_makes_more_than_50_probes_a_second),
 		cmocka_unit_test(test_late_loop),
+		cmocka_unit_test(test_fast_and_slow_are_as_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

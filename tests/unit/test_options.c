@@ -11,6 +11,7 @@
 #include "agent/options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,7 @@ static void test_help_names_every_option_and_its_default(void **state)
 
 static void test_health_options(void **state)
 {
+	char *const args[MAX_ARGS] = {(char *)"--source=kube"};
 	static const struct {
 		const char *ttl, *rate;
 		uint64_t demand_ttl;
@@ -125,35 +127,108 @@ static void test_health_options(void **state)
 		{"0", "0", 0, 0},
 		{"1m30s", "1000000", 90000000000ULL, 1000000},
 	};
-	static const struct {
-		const char *ttl, *rate, *expected;
-	} bad[] = {
-		{"60", "2000", "--demand-ttl"},
-		{"-1s", "2000", "--demand-ttl"},
-		{"", "2000", "--demand-ttl"},
-		{"1s", "", "--max-probes-per-second"},
-		{"1s", "1000001", "--max-probes-per-second"},
-		{"1s", "-1", "--max-probes-per-second"},
-		{"1s", "4294967297", "--max-probes-per-second"},
-	};
-	struct health_config config = {.max_rate = 7};
+	struct health_options config;
+	struct options options;
 	char error[256];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct options options = {.demand_ttl = bad[i].ttl, .max_probes = bad[i].rate};
+	assert_int_equal(parse(args, no_env, &options, error, sizeof(error)), 0);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		options.demand_ttl = good[i].ttl;
+		options.max_probes = good[i].rate;
+		assert_int_equal(health_options_parse(&options, &config, error, sizeof(error)), 0);
+		assert_int_equal(config.health.demand_ttl, good[i].demand_ttl);
+		assert_int_equal(config.health.max_rate, good[i].max_rate);
+	}
+}
 
+/* The defaults of the command line are those of the modules. */
+static void test_health_defaults(void **state)
+{
+	char *const args[MAX_ARGS] = {(char *)"--source=kube"};
+	struct health_options config;
+	struct options options;
+	char error[256];
+
+	(void)state;
+	assert_int_equal(parse(args, no_env, &options, error, sizeof(error)), 0);
+	assert_int_equal(health_options_parse(&options, &config, error, sizeof(error)), 0);
+	assert_memory_equal(&config.health, &HEALTH_CONFIG_DEFAULT, sizeof(config.health));
+	assert_memory_equal(&config.probe, &PROBE_SPEC_DEFAULT, sizeof(config.probe));
+	assert_memory_equal(&config.conns, &CONN_POLICY_FALLBACK, sizeof(config.conns));
+}
+
+static void test_health_timing(void **state)
+{
+	static const char *const args[] = {
+		"swerved",
+		"--source=kube",
+		"--probe-interval=1s",
+		"--probe-fast-interval=10ms",
+		"--probe-down-interval=5s",
+		"--probe-timeout=2s",
+		"--probe-min-timeout=70ms",
+		"--probe-rise=4",
+		"--probe-fall=5",
+		"--down-grace=3s",
+		"--hang-grace=0",
+	};
+	struct health_options config;
+	struct options options;
+	char error[256];
+
+	(void)state;
+	assert_int_equal(options_parse(sizeof(args) / sizeof(args[0]), (char *const *)args, no_env,
+				       &options, error, sizeof(error)),
+			 0);
+	assert_int_equal(health_options_parse(&options, &config, error, sizeof(error)), 0);
+	assert_int_equal(config.probe.interval, 1000000000);
+	assert_int_equal(config.probe.fast, 10000000);
+	assert_int_equal(config.health.slow, 5000000000);
+	assert_int_equal(config.probe.timeout, 2000000000);
+	assert_int_equal(config.health.min_timeout, 70000000);
+	assert_int_equal(config.probe.rise, 4);
+	assert_int_equal(config.probe.fall, 5);
+	assert_int_equal(config.conns.down_grace, 3000000000);
+	assert_int_equal(config.conns.hang_grace, 0);
+	/* Only annotations make a time-out one that does not adapt. */
+	assert_int_equal(config.probe.given, 0);
+}
+
+static void test_health_errors(void **state)
+{
+	static const char *const bad[] = {
+		"--demand-ttl=60",
+		"--demand-ttl=-1s",
+		"--demand-ttl=",
+		"--max-probes-per-second=",
+		"--max-probes-per-second=1000001",
+		"--max-probes-per-second=-1",
+		"--max-probes-per-second=4294967297",
+		"--probe-interval=1ms",
+		"--probe-fast-interval=2m",
+		"--probe-down-interval=x",
+		"--probe-timeout=0",
+		"--probe-min-timeout=x",
+		"--probe-rise=0",
+		"--probe-fall=11",
+		"--down-grace=11m",
+		"--hang-grace=-1s",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char *const args[MAX_ARGS] = {(char *)"--source=kube", (char *)bad[i]};
+		struct health_options config = {.health.max_rate = 7};
+		struct options options;
+		char error[256], option[64];
+
+		snprintf(option, sizeof(option), "%.*s", (int)strcspn(bad[i], "="), bad[i]);
+		assert_int_equal(parse(args, no_env, &options, error, sizeof(error)), 0);
 		assert_int_equal(health_options_parse(&options, &config, error, sizeof(error)),
 				 -EINVAL);
-		assert_non_null(strstr(error, bad[i].expected));
-		assert_int_equal(config.max_rate, 7);
-	}
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		struct options options = {.demand_ttl = good[i].ttl, .max_probes = good[i].rate};
-
-		assert_int_equal(health_options_parse(&options, &config, error, sizeof(error)), 0);
-		assert_int_equal(config.demand_ttl, good[i].demand_ttl);
-		assert_int_equal(config.max_rate, good[i].max_rate);
+		assert_non_null(strstr(error, option));
+		assert_int_equal(config.health.max_rate, 7);
 	}
 }
 
@@ -185,6 +260,9 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_help_names_every_option_and_its_default),
 		cmocka_unit_test(test_health_options),
+		cmocka_unit_test(test_health_defaults),
+		cmocka_unit_test(test_health_timing),
+		cmocka_unit_test(test_health_errors),
 		cmocka_unit_test(test_cgroup2_mount),
 	};
 

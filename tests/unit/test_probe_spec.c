@@ -22,7 +22,9 @@ static void assert_spec_equal(const struct probe_spec *a, const struct probe_spe
 	assert_int_equal(a->rise, b->rise);
 	assert_int_equal(a->fall, b->fall);
 	assert_int_equal(a->interval, b->interval);
+	assert_int_equal(a->fast, b->fast);
 	assert_int_equal(a->timeout, b->timeout);
+	assert_int_equal(a->given, b->given);
 }
 
 static void test_default(void **state)
@@ -51,6 +53,7 @@ static void test_each_annotation_sets_its_field(void **state)
 		{"swerve.dev/probe-fall", "10"},
 		{"swerve.dev/probe-host", "a.example"},
 		{"swerve.dev/probe-grpc-service", "a.B/c"},
+		{"swerve.dev/probe-fast-interval", "7ms"},
 	};
 	struct probe_spec spec = PROBE_SPEC_DEFAULT;
 	const struct probe_spec expected = {
@@ -62,7 +65,9 @@ static void test_each_annotation_sets_its_field(void **state)
 		.rise = 1,
 		.fall = 10,
 		.interval = 1500 * NSEC_PER_MSEC,
+		.fast = 7 * NSEC_PER_MSEC,
 		.timeout = 250 * NSEC_PER_MSEC,
+		.given = (1U << PROBE_FIELD_COUNT) - 1,
 	};
 
 	(void)state;
@@ -74,6 +79,25 @@ static void test_each_annotation_sets_its_field(void **state)
 		assert_null(unused);
 	}
 	assert_spec_equal(&spec, &expected);
+	spec = PROBE_SPEC_DEFAULT;
+	probe_spec_overlay(&spec, &expected);
+	assert_spec_equal(&spec, &expected);
+}
+
+static void test_overlay_takes_what_was_given(void **state)
+{
+	struct probe_spec spec = PROBE_SPEC_DEFAULT, over = PROBE_SPEC_DEFAULT;
+	const char *unused;
+
+	(void)state;
+	spec.kind = PROBE_GRPC;
+	spec.fall = 7;
+	probe_spec_set(&over, "swerve.dev/probe-rise", "5", &unused);
+	probe_spec_overlay(&spec, &over);
+	assert_int_equal(spec.kind, PROBE_GRPC);
+	assert_int_equal(spec.fall, 7);
+	assert_int_equal(spec.rise, 5);
+	assert_int_equal(spec.given, 1U << PROBE_FIELD_RISE);
 }
 
 static void test_limits_are_accepted(void **state)
@@ -131,6 +155,7 @@ static void test_what_does_not_fit_changes_nothing(void **state)
 		{"swerve.dev/probe-interval", "9ms"},
 		{"swerve.dev/probe-interval", "61s"},
 		{"swerve.dev/probe-interval", "-1s"},
+		{"swerve.dev/probe-fast-interval", "4ms"},
 		{"swerve.dev/probe-timeout", "0"},
 		{"swerve.dev/probe-timeout", "999us"},
 		{"swerve.dev/probe-timeout", "2h"},
@@ -226,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default),
 		cmocka_unit_test(test_each_annotation_sets_its_field),
+		cmocka_unit_test(test_overlay_takes_what_was_given),
 		cmocka_unit_test(test_limits_are_accepted),
 		cmocka_unit_test(test_what_does_not_fit_changes_nothing),
 		cmocka_unit_test(test_length_of_path),

@@ -51,6 +51,7 @@ struct agent {
 	struct plan_log *plan_log;
 	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
 	struct hashmap *retries; /* the same, but not before the next heartbeat */
+	struct health_options defaults; /* for Services whose annotations say nothing else */
 	struct loop_timer work;
 	struct loop_timer heartbeat;
 	struct histogram programming; /* from the arrival of a change to the kernel serving it */
@@ -128,11 +129,20 @@ static void on_health_change(void *arg, const struct health_change *change)
 	if (!info)
 		return;
 	log_change(info, change, after);
-	down_conns_note(agent->conns, change->id, after);
+	down_conns_note(agent->conns, change->id, after, change->verdict == VERDICT_AMBIGUOUS);
 	if (is_usable(before) != is_usable(after)) {
 		plan_again(agent, agent->again, info->service);
 		schedule_work(agent);
 	}
+}
+
+/* How the endpoints of a port are probed. */
+static struct probe_spec probe_of(const struct agent *agent, const struct plan_port *port)
+{
+	struct probe_spec spec = agent->defaults.probe;
+
+	probe_spec_overlay(&spec, &port->probe);
+	return spec;
 }
 
 static void add_backend(struct agent *agent, const struct plan_port *port,
@@ -147,10 +157,11 @@ static void add_backend(struct agent *agent, const struct plan_port *port,
 		.initial = initial_state(datapath_health(agent->datapath, change->index)),
 		.last_used = datapath_last_used(agent->datapath, change->index),
 	};
+	struct probe_spec spec = probe_of(agent, port);
 	int err = backend_index_put(agent->backends, change->index, port, endpoint);
 
 	if (!err)
-		err = health_add(agent->health, &target, &port->probe);
+		err = health_add(agent->health, &target, &spec);
 	if (err)
 		log_error("backend of \"%s\" is not probed: %s", port->name, strerror(-err));
 }
@@ -175,11 +186,12 @@ static void set_specs(struct agent *agent, const struct plan *plan)
 	vec_foreach(&plan->ports, want) {
 		const struct dp_port *port =
 			dp_table_port(datapath_table(agent->datapath), want->name);
+		struct probe_spec spec = probe_of(agent, want);
 
 		if (!port)
 			continue;
 		vec_foreach(&port->backends, backend) {
-			health_set_spec(agent->health, backend->index, &want->probe);
+			health_set_spec(agent->health, backend->index, &spec);
 			backend_index_set_conns(agent->backends, backend->index, &want->conns);
 		}
 	}
@@ -445,8 +457,8 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 	if (!err)
 		err = http_client_new(agent->loop, &agent->client);
 	if (!err)
-		err = health_new(agent->loop, agent->client, &config->health, on_health_change,
-				 agent, &agent->health);
+		err = health_new(agent->loop, agent->client, &config->health.health,
+				 on_health_change, agent, &agent->health);
 	return err;
 }
 
@@ -465,6 +477,7 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 	if (!agent)
 		return dp_problem(problem, -ENOMEM, "out of memory.");
 	agent->loop = loop;
+	agent->defaults = config->health;
 	agent->work.fn = on_work;
 	agent->heartbeat.fn = on_heartbeat;
 	err = make_parts(agent, config);
@@ -480,7 +493,8 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 		return err;
 	datapath_set_wants(agent->datapath, source_wants, agent);
 	agent->status_context.datapath = agent->datapath;
-	err = down_conns_new(loop, agent->datapath, agent->backends, &agent->conns);
+	err = down_conns_new(loop, agent->datapath, agent->backends, &config->health.conns,
+			     &agent->conns);
 	if (err)
 		return dp_problem(problem, err, "can not close connections: %s.", strerror(-err));
 	on_heartbeat(&agent->heartbeat, loop_now(loop));

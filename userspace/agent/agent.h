@@ -5,8 +5,8 @@
 #pragma once
 
 #include "agent/agent_source.h"
+#include "agent/health_options.h"
 #include "datapath/dp_problem.h"
-#include "health/health.h"
 
 struct agent; /* opaque */
 struct loop;
@@ -17,7 +17,7 @@ struct agent_config {
 	const char *cgroup;
 	const char *pin_dir;
 	const char *status_address; /* "" for none */
-	struct health_config health;
+	struct health_options health;
 };
 
 /*

@@ -22,6 +22,7 @@ struct down_conns {
 	struct loop *loop;
 	struct datapath *datapath;
 	const struct backend_index *backends;
+	struct conn_policy fallback;
 	struct closer *closer;
 	struct hashmap *down; /* number -> struct down_backend, owned */
 	struct loop_timer timer;
@@ -32,6 +33,7 @@ struct down_conns {
 struct down_backend {
 	uint64_t since;
 	uint64_t due; /* UINT64_MAX: done */
+	bool hangs;
 };
 
 static bool is_down(enum sw_health health)
@@ -73,15 +75,18 @@ static int close_all(struct down_conns *conns, const struct backend_info *info, 
 }
 
 /* Returns when to look again, UINT64_MAX for never. */
-static uint64_t act(struct down_conns *conns, uint32_t backend, uint64_t since, uint64_t now)
+static uint64_t act(struct down_conns *conns, uint32_t backend, const struct down_backend *down,
+		    uint64_t now)
 {
 	const struct backend_info *info = backend_index_get(conns->backends, backend);
 	const struct dp_port *port;
+	uint64_t end;
 
 	if (!info)
 		return UINT64_MAX;
-	if (now < since + info->conns.down_grace)
-		return since + info->conns.down_grace;
+	end = down->since + conn_policy_grace(&info->conns, &conns->fallback, down->hangs);
+	if (now < end)
+		return end;
 	port = dp_table_port(datapath_table(conns->datapath), info->service);
 	if (!port || !info->conns.close_on_down || !can_be_spared(conns, port, backend))
 		return now + AGAIN;
@@ -111,7 +116,7 @@ static void on_timer(struct loop_timer *timer, uint64_t now)
 
 		memcpy(&backend, iter.key, sizeof(backend));
 		if (down->due <= now)
-			down->due = act(conns, backend, down->since, now);
+			down->due = act(conns, backend, down, now);
 		arm(conns, down->due);
 	}
 }
@@ -152,7 +157,8 @@ static void cleanup_conns(struct down_conns **conns)
 }
 
 int down_conns_new(struct loop *loop, struct datapath *datapath,
-		   const struct backend_index *backends, struct down_conns **ret)
+		   const struct backend_index *backends, const struct conn_policy *fallback,
+		   struct down_conns **ret)
 {
 	_cleanup_(cleanup_conns) struct down_conns *conns = calloc(1, sizeof(*conns));
 	struct closer_sockets sockets;
@@ -163,6 +169,7 @@ int down_conns_new(struct loop *loop, struct datapath *datapath,
 	conns->loop = loop;
 	conns->datapath = datapath;
 	conns->backends = backends;
+	conns->fallback = *fallback;
 	conns->timer.fn = on_timer;
 	sockets = (struct closer_sockets){
 		.fd = datapath_sockets_fd(datapath), .storage = read_storage, .arg = conns};
@@ -189,29 +196,40 @@ void down_conns_free(struct down_conns *conns)
 	free(conns);
 }
 
-/* The first look is at once: only then is the grace known that the service has by now. */
-static int begin(struct down_conns *conns, uint32_t backend)
+static struct down_backend *begin(struct down_conns *conns, uint32_t backend)
 {
 	_cleanup_free_ struct down_backend *down = calloc(1, sizeof(*down));
-	int err;
 
-	if (!down)
-		return -ENOMEM;
-	down->since = down->due = loop_now(conns->loop);
-	err = hashmap_put(conns->down, &backend, sizeof(backend), down);
-	if (err)
-		return err;
-	arm(conns, down->due);
-	TAKE_PTR(down);
-	return 0;
+	if (!down || hashmap_put(conns->down, &backend, sizeof(backend), down))
+		return NULL;
+	down->since = loop_now(conns->loop);
+	return TAKE_PTR(down);
 }
 
-void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health health)
+/*
+ * Also looks at once when the reason changes: only then are the reason and the grace known that
+ * the service has by now.
+ */
+void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health health, bool hangs)
 {
-	if (!is_down(health))
+	struct down_backend *down;
+
+	if (!is_down(health)) {
 		down_conns_forget(conns, backend);
-	else if (!hashmap_get(conns->down, &backend, sizeof(backend)) && begin(conns, backend))
+		return;
+	}
+	down = hashmap_get(conns->down, &backend, sizeof(backend));
+	if (down && (down->due == UINT64_MAX || down->hangs == hangs))
+		return;
+	if (!down)
+		down = begin(conns, backend);
+	if (!down) {
 		log_error("out of memory: connections to a backend that is down stay open");
+		return;
+	}
+	down->hangs = hangs;
+	down->due = loop_now(conns->loop);
+	arm(conns, down->due);
 }
 
 void down_conns_forget(struct down_conns *conns, uint32_t backend)

@@ -6,7 +6,8 @@
  *  - once per time that a backend is down, not again while it stays so: connections that come later
  *    come because there is nothing better;
  *  - after the service's grace, also when connections are refused. That a server no longer listens
- *    is also how it begins to end in an orderly way, and then the grace is for the API to say so;
+ *    is also how it begins to end in an orderly way, and then the grace is for the API to say so. A
+ *    server that does not answer at all is not about to end what it has begun: its grace is short;
  *  - not while it terminates: then its connections are left to it;
  *  - not while no other endpoint of the service port is usable: there is nowhere better to go, and
  *    if all are down, it may be us who are wrong.
@@ -17,22 +18,25 @@
 
 #include "swerve_abi.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct backend_index;
+struct conn_policy;
 struct datapath;
 struct down_conns; /* opaque */
 struct loop;
 
-/* Borrows all three. Returns 0 or -errno. */
+/* Borrows all but `fallback`, which has the graces of services that say none. Returns 0 or -errno. */
 int down_conns_new(struct loop *loop, struct datapath *datapath,
-		   const struct backend_index *backends, struct down_conns **ret);
+		   const struct backend_index *backends, const struct conn_policy *fallback,
+		   struct down_conns **ret);
 
 /* NULL is allowed. */
 void down_conns_free(struct down_conns *conns);
 
-/* What the kernel was told of a backend, also if it is as before. */
-void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health health);
+/* What the kernel was told of a backend, also if it is as before. `hangs`: it does not answer. */
+void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health health, bool hangs);
 
 /* The backend is gone: its connections stay. Idempotent. */
 void down_conns_forget(struct down_conns *conns, uint32_t backend);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/health_options.h"
 
+#include "base/cleanup.h"
 #include "base/duration.h"
 
 #include <errno.h>
@@ -27,23 +28,81 @@ static int rate_from_str(const char *text, unsigned int *ret)
 	return 0;
 }
 
-int health_options_parse(const struct options *options, struct health_config *ret, char *error,
+static int fail(char *error, size_t size, const char *option, const char *value,
+		const char *expected)
+{
+	snprintf(error, size, "--%s takes %s, not \"%s\"; see --help.", option, expected, value);
+	return -EINVAL;
+}
+
+/* Options that are named, and mean the same, as an annotation. */
+static int parse_annotations(const struct options *options, struct health_options *ret, char *error,
+			     size_t error_size)
+{
+	const struct {
+		const char *option, *value;
+	} rows[] = {
+		{"probe-interval", options->probe_interval},
+		{"probe-fast-interval", options->probe_fast_interval},
+		{"probe-timeout", options->probe_timeout},
+		{"probe-rise", options->probe_rise},
+		{"probe-fall", options->probe_fall},
+		{"down-grace", options->down_grace},
+		{"hang-grace", options->hang_grace},
+	};
+	const char *expected = "";
+	char key[64];
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(key, sizeof(key), "swerve.dev/%s", rows[i].option);
+		r = probe_spec_set(&ret->probe, key, rows[i].value, &expected);
+		if (!r)
+			r = conn_policy_set(&ret->conns, key, rows[i].value, &expected);
+		if (r < 0)
+			return fail(error, error_size, rows[i].option, rows[i].value, expected);
+	}
+	ret->probe.given = 0;
+	return 0;
+}
+
+static int parse_durations(const struct options *options, struct health_config *ret, char *error,
+			   size_t error_size)
+{
+	const struct {
+		const char *option, *value;
+		uint64_t *field;
+	} rows[] = {
+		{"demand-ttl", options->demand_ttl, &ret->demand_ttl},
+		{"probe-min-timeout", options->probe_min_timeout, &ret->min_timeout},
+		{"probe-down-interval", options->probe_down_interval, &ret->slow},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (duration_from_str(rows[i].value, rows[i].field) < 0)
+			return fail(error, error_size, rows[i].option, rows[i].value,
+				    "a duration such as 60s");
+	}
+	return 0;
+}
+
+int health_options_parse(const struct options *options, struct health_options *ret, char *error,
 			 size_t error_size)
 {
-	struct health_config config = {};
+	struct health_options parsed = {.health = HEALTH_CONFIG_DEFAULT,
+					.probe = PROBE_SPEC_DEFAULT,
+					.conns = CONN_POLICY_FALLBACK};
+	char expected[64];
+	int r = parse_durations(options, &parsed.health, error, error_size);
 
-	if (duration_from_str(options->demand_ttl, &config.demand_ttl) < 0) {
-		snprintf(error, error_size,
-			 "--demand-ttl takes a duration such as 60s, not \"%s\"; see --help.",
-			 options->demand_ttl);
-		return -EINVAL;
-	}
-	if (rate_from_str(options->max_probes, &config.max_rate) < 0) {
-		snprintf(error, error_size,
-			 "--max-probes-per-second takes a number up to %d, not \"%s\"; see --help.",
-			 MAX_RATE, options->max_probes);
-		return -EINVAL;
-	}
-	*ret = config;
+	if (!r)
+		r = parse_annotations(options, &parsed, error, error_size);
+	if (r)
+		return r;
+	snprintf(expected, sizeof(expected), "a number up to %d", MAX_RATE);
+	if (rate_from_str(options->max_probes, &parsed.health.max_rate) < 0)
+		return fail(error, error_size, "max-probes-per-second", options->max_probes,
+			    expected);
+	*ret = parsed;
 	return 0;
 }

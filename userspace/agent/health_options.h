@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the options say of probing, as values. Pure. */
+/* What the options say of probing and of what follows from it, as values. Pure. */
 #pragma once
 
 #include "agent/options.h"
 #include "health/health.h"
+#include "model/conn_policy.h"
+#include "model/probe_spec.h"
 
 #include <stddef.h>
 
+struct health_options {
+	struct health_config health;
+	struct probe_spec probe;  /* for Services whose annotations say nothing else */
+	struct conn_policy conns; /* the same */
+};
+
 /* Returns 0, or -EINVAL with a sentence in error; then *ret is untouched. */
-int health_options_parse(const struct options *options, struct health_config *ret, char *error,
+int health_options_parse(const struct options *options, struct health_options *ret, char *error,
 			 size_t error_size);

@@ -82,7 +82,7 @@ static void raise_descriptor_limit(void)
 		log_warn("the limit of open files stays low: %s", strerror(errno));
 }
 
-static int serve(const struct options *options, const struct health_config *health)
+static int serve(const struct options *options, const struct health_options *health)
 {
 	_cleanup_(free_loop) struct loop *loop = NULL;
 	char cgroup[PATH_MAX], node_name[256] = "";
@@ -147,7 +147,7 @@ static int help(void)
 
 int main(int argc, char *argv[])
 {
-	struct health_config health;
+	struct health_options health;
 	struct options options;
 	enum log_level level;
 	char error[256];

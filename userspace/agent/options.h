@@ -20,6 +20,15 @@ struct options {
 	const char *endpoints_api;      /* "auto", "endpointslices", "endpoints" */
 	const char *demand_ttl;         /* a duration */
 	const char *max_probes;         /* a number */
+	const char *probe_interval;     /* this and the next: as the annotations say it */
+	const char *probe_fast_interval;
+	const char *probe_down_interval; /* a duration */
+	const char *probe_timeout;       /* as the annotation */
+	const char *probe_min_timeout;   /* a duration */
+	const char *probe_rise;          /* this and the next: as the annotations */
+	const char *probe_fall;
+	const char *down_grace;
+	const char *hang_grace;
 	bool cleanup;
 	bool help;
 	bool version;

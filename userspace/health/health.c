@@ -14,6 +14,8 @@
 #include "base/duration.h"
 #include "base/hashmap.h"
 #include "health/health_demand.h"
+#include "health/health_latency.h"
+#include "health/health_noise.h"
 #include "health/health_queue.h"
 #include "health/health_schedule.h"
 #include "health/probe.h"
@@ -36,9 +38,12 @@ enum { INTERVAL_SHARE = 64 };
 const struct health_config HEALTH_CONFIG_DEFAULT = {
 	.demand_ttl = 60 * NSEC_PER_SEC,
 	.max_rate = 2000,
+	.min_timeout = 50 * NSEC_PER_MSEC,
+	.slow = NSEC_PER_SEC,
 };
 
 struct health {
+	struct health_config config;
 	struct loop *loop;
 	struct http_client *client;
 	health_change_fn *fn;
@@ -47,6 +52,7 @@ struct health {
 	struct hashmap *targets; /* by id; owns the values */
 	uint64_t random;         /* state of random_next() */
 	struct health_totals totals;
+	struct health_noise noise; /* of all backends */
 	struct health_demand *demand;
 	struct health_queue queue;
 	struct loop_timer scan;
@@ -58,6 +64,8 @@ struct target {
 	struct health_target what;
 	const struct probe_spec *spec; /* shared, from health->specs */
 	struct health_fsm fsm;
+	struct health_latency latency;
+	struct health_noise noise;
 	struct health_view view; /* all but state and verdict, which are in fsm */
 	struct demand_member demand;
 	struct loop_timer timer;
@@ -143,19 +151,40 @@ static enum queue_order target_order(const struct target *target)
 	return target_is_idle(target) ? QUEUE_IDLE : QUEUE_NORMAL;
 }
 
+static struct health_pace target_pace(const struct target *target)
+{
+	return (struct health_pace){
+		.interval = health_latency_interval(&target->latency, target->spec),
+		.fast = target->spec->fast,
+		.slow = target->health->config.slow,
+	};
+}
+
+/*
+ * Only what is well is expected to be as fast as it was. Whoever is to come back is given the whole
+ * time, so that one that got slow comes back, and is known for slow from then on.
+ */
+static uint64_t target_timeout(const struct target *target)
+{
+	if (target->fsm.state == HEALTH_DOWN || target->fsm.state == HEALTH_RECOVERING)
+		return target->spec->timeout;
+	return health_latency_timeout(&target->latency, target->spec,
+				      target->health->config.min_timeout);
+}
+
 /* Returns 0, or -ENOMEM of the loop. */
 static int target_schedule(struct target *target, enum health_next next)
 {
 	struct health *health = target->health;
 	uint64_t now = loop_now(health->loop), random = random_next(health), due;
+	struct health_pace pace = target_pace(target);
 
 	target->why = next;
 	if (target_is_idle(target))
-		due = health_schedule_idle(target->spec, health_demand_idle(health->demand),
+		due = health_schedule_idle(&pace, health_demand_idle(health->demand),
 					   target->started, now, random);
 	else
-		due = health_schedule_next(target->spec, next, target->slow, target->started, now,
-					   random);
+		due = health_schedule_next(&pace, next, target->slow, target->started, now, random);
 	target->slow = next == NEXT_SLOW ? target->slow + 1 : 0;
 	return loop_timer_arm(health->loop, &target->timer, due);
 }
@@ -168,11 +197,31 @@ static bool is_news(const struct health_fsm *before, const struct health_fsm *af
 	       (first || (before->last == VERDICT_REFUSED) != (after->last == VERDICT_REFUSED));
 }
 
+/* Whoever asks for a number of failures gets it. */
+static uint8_t target_fall(const struct target *target)
+{
+	if (probe_spec_has(target->spec, PROBE_FIELD_FALL))
+		return target->spec->fall;
+	return health_noise_fall(target->spec->fall, &target->noise, &target->health->noise);
+}
+
+/* A success says how much the failures before it were worth. */
+static void target_learn(struct target *target)
+{
+	const struct health_fsm *fsm = &target->fsm;
+	unsigned int failures =
+		fsm->state == HEALTH_SUSPECT && fsm->last == VERDICT_AMBIGUOUS ? fsm->failures : 0;
+
+	health_latency_add(&target->latency, target->view.latency);
+	health_noise_add(&target->noise, failures);
+	health_noise_add(&target->health->noise, failures);
+}
+
 /* Feeds the state machine. The target may be gone when this returns. */
 static void target_step(struct target *target, enum health_verdict verdict, const char *detail)
 {
 	const struct health_limits limits = {.rise = target->spec->rise,
-					     .fall = target->spec->fall};
+					     .fall = target_fall(target)};
 	const struct health_fsm before = target->fsm;
 	bool first = target->view.probes == target->view.discarded + 1;
 	enum health_next next = health_fsm_step(&target->fsm, &limits, verdict);
@@ -192,9 +241,12 @@ static void target_finish(struct target *target, const struct probe_result *resu
 	enum health_verdict verdict = VERDICT_OK;
 	bool counts = probe_judge(result, &verdict);
 
-	if (result->error == -ETIMEDOUT && health_schedule_late(target->spec, target->started, now))
+	if (result->error == -ETIMEDOUT &&
+	    health_schedule_late(target->probe.timeout, target->started, now))
 		counts = false;
 	target_count(target, result, counts, verdict);
+	if (counts && verdict == VERDICT_OK)
+		target_learn(target);
 	if (counts)
 		target_step(target, verdict, result->detail);
 	else if (target_schedule(target, NEXT_INTERVAL) < 0)
@@ -229,10 +281,11 @@ static void target_start(struct queue_entry *entry)
 	target_measure(target, now);
 	target->started = now;
 	r = probe_start(&target->probe, target->spec, &target->what.addr,
-			target->spec->port ? target->spec->port : target->what.port);
+			target->spec->port ? target->spec->port : target->what.port,
+			target_timeout(target));
 	if (!r)
 		return;
-	result = probe_failed(r, target->spec->timeout);
+	result = probe_failed(r, target->probe.timeout);
 	target_finish(target, &result);
 }
 
@@ -269,13 +322,14 @@ static int target_begin(struct target *target)
 	struct health *health = target->health;
 	enum health_state state = target->fsm.state;
 	uint64_t now = loop_now(health->loop);
+	struct health_pace pace = target_pace(target);
 	uint64_t due = now;
 
 	target->why = NEXT_UNSET;
 	if (!target_is_probed(target) && state == HEALTH_UNKNOWN)
 		return 0;
 	if (target_is_probed(target) && (state == HEALTH_UNKNOWN || state == HEALTH_UP))
-		due = health_schedule_first(target->spec, now, random_next(health));
+		due = health_schedule_first(&pace, now, random_next(health));
 	return loop_timer_arm(health->loop, &target->timer, due);
 }
 
@@ -346,6 +400,7 @@ int health_new(struct loop *loop, struct http_client *client, const struct healt
 	if (!health || hashmap_new(&health->targets) < 0 || spec_pool_init(&health->specs) < 0 ||
 	    health_demand_new(config->demand_ttl, &health->demand) < 0)
 		return -ENOMEM;
+	health->config = *config;
 	health->loop = loop;
 	health->client = client;
 	health->fn = fn;
@@ -426,7 +481,7 @@ static bool spec_equal(const struct probe_spec *a, const struct probe_spec *b)
 	return a->kind == b->kind && !strcmp(a->path, b->path) && !strcmp(a->host, b->host) &&
 	       !strcmp(a->grpc_service, b->grpc_service) && a->port == b->port &&
 	       a->rise == b->rise && a->fall == b->fall && a->interval == b->interval &&
-	       a->timeout == b->timeout;
+	       a->fast == b->fast && a->timeout == b->timeout && a->given == b->given;
 }
 
 int health_set_spec(struct health *health, uint32_t id, const struct probe_spec *spec)
@@ -445,6 +500,7 @@ int health_set_spec(struct health *health, uint32_t id, const struct probe_spec 
 	target_rest(target);
 	spec_pool_put(&health->specs, target->spec);
 	target->spec = shared;
+	target->latency = (struct health_latency){};
 	target->slow = 0;
 	return target_begin(target);
 }

@@ -36,9 +36,14 @@ typedef void health_change_fn(void *arg, const struct health_change *change);
 struct health_config {
 	uint64_t demand_ttl;   /* ns; 0: all backends are always in demand */
 	unsigned int max_rate; /* probes a second, at most 1000000; 0: no limit */
+	uint64_t min_timeout;  /* ns: no backend is given less time, however fast it is */
+	uint64_t slow;         /* ns: how far apart probes of what is down are at most */
 };
 
-/* A minute, 2000 probes a second. */
+/*
+ * A minute, 2000 probes a second, 50 ms, and a second: how soon a repaired backend is back depends
+ * on the last one, and one probe a second costs nothing.
+ */
 extern const struct health_config HEALTH_CONFIG_DEFAULT;
 
 /* Borrows loop and client. Changes are reported from the loop. Returns 0 or -ENOMEM. */

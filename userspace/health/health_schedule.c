@@ -3,14 +3,7 @@
 
 #include "base/duration.h"
 
-#define FAST_MAX   (20 * NSEC_PER_MSEC)
 #define SLOW_FIRST (250 * NSEC_PER_MSEC)
-
-/*
- * Who is down is asked once a second at least (unless the user wants it less often when it is up):
- * how soon a repaired backend is back depends on it, and one probe a second costs nothing.
- */
-#define SLOW_MAX (1 * NSEC_PER_SEC)
 
 /* What nobody uses costs a fixed amount, however large the cluster is. */
 #define IDLE_MIN (10 * NSEC_PER_SEC)
@@ -41,66 +34,66 @@ static uint64_t with_jitter(uint64_t delay, uint64_t random)
  * power of two of nanoseconds, between a sixteenth and an eighth of the interval, so that the ticks
  * of all intervals fall together.
  */
-static uint64_t tick_of(const struct probe_spec *spec)
+static uint64_t tick_of(const struct health_pace *pace)
 {
-	uint64_t eighth = min_u64(spec->interval / 8, TICK_MAX);
+	uint64_t eighth = min_u64(pace->interval / 8, TICK_MAX);
 
 	return eighth ? 1ULL << (63 - __builtin_clzll(eighth)) : 1;
 }
 
-static uint64_t on_tick(const struct probe_spec *spec, uint64_t started, uint64_t delay,
+static uint64_t on_tick(const struct health_pace *pace, uint64_t started, uint64_t delay,
 			uint64_t random)
 {
-	uint64_t tick = tick_of(spec);
+	uint64_t tick = tick_of(pace);
 	uint64_t due = started + delay - delay / 10 + random % (delay / 5 - tick + 1);
 
 	return (due + tick - 1) & ~(tick - 1);
 }
 
-static uint64_t slow_delay(const struct probe_spec *spec, unsigned int slow)
+static uint64_t slow_delay(const struct health_pace *pace, unsigned int slow)
 {
 	uint64_t delay = SLOW_FIRST;
 
-	while (slow-- && delay < SLOW_MAX)
+	while (slow-- && delay < pace->slow)
 		delay *= 2;
-	return max_u64(spec->interval, min_u64(delay, SLOW_MAX));
+	return max_u64(pace->interval, min_u64(delay, pace->slow));
 }
 
-uint64_t health_schedule_first(const struct probe_spec *spec, uint64_t now, uint64_t random)
+uint64_t health_schedule_first(const struct health_pace *pace, uint64_t now, uint64_t random)
 {
-	return now + (spec->interval ? random % spec->interval : 0);
+	return now + (pace->interval ? random % pace->interval : 0);
 }
 
-uint64_t health_schedule_next(const struct probe_spec *spec, enum health_next next,
+uint64_t health_schedule_next(const struct health_pace *pace, enum health_next next,
 			      unsigned int slow, uint64_t started, uint64_t now, uint64_t random)
 {
-	uint64_t delay = spec->interval;
+	uint64_t delay = pace->interval;
 
 	switch (next) {
 	case NEXT_NOW:
 		return now;
 	case NEXT_FAST:
-		delay = min_u64(spec->interval, FAST_MAX);
+		delay = min_u64(pace->interval, pace->fast);
 		return max_u64(now, started + with_jitter(delay, random));
 	case NEXT_SLOW:
-		delay = slow_delay(spec, slow);
+		delay = slow_delay(pace, slow);
 		break;
 	case NEXT_INTERVAL:
 	case NEXT_UNSET:
 		break;
 	}
-	return max_u64(now, on_tick(spec, started, delay, random));
+	return max_u64(now, on_tick(pace, started, delay, random));
 }
 
-uint64_t health_schedule_idle(const struct probe_spec *spec, size_t idle, uint64_t started,
+uint64_t health_schedule_idle(const struct health_pace *pace, size_t idle, uint64_t started,
 			      uint64_t now, uint64_t random)
 {
-	uint64_t delay = max_u64(spec->interval, max_u64(IDLE_MIN, idle * IDLE_GAP));
+	uint64_t delay = max_u64(pace->interval, max_u64(IDLE_MIN, idle * IDLE_GAP));
 
-	return max_u64(now, on_tick(spec, started, delay, random));
+	return max_u64(now, on_tick(pace, started, delay, random));
 }
 
-bool health_schedule_late(const struct probe_spec *spec, uint64_t started, uint64_t now)
+bool health_schedule_late(uint64_t timeout, uint64_t started, uint64_t now)
 {
-	return now > started + spec->timeout + max_u64(spec->timeout / 4, LATE_MIN);
+	return now > started + timeout + max_u64(timeout / 4, LATE_MIN);
 }

@@ -17,12 +17,12 @@ static const struct probe_ops *const kinds[PROBE_KIND_COUNT] = {
 };
 
 int probe_start(struct probe *probe, const struct probe_spec *spec, const struct addr *addr,
-		uint16_t port)
+		uint16_t port, uint64_t timeout)
 {
 	int r;
 
 	assert(!probe->ops && kinds[spec->kind]);
-	probe->timeout = spec->timeout;
+	probe->timeout = timeout;
 	r = kinds[spec->kind]->start(probe, spec, addr, port);
 	if (!r)
 		probe->ops = kinds[spec->kind];

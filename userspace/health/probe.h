@@ -37,7 +37,7 @@ struct probe {
 	void (*done)(struct probe *probe, const struct probe_result *result);
 	/* private */
 	const struct probe_ops *ops; /* NULL when none is under way */
-	uint64_t timeout;
+	uint64_t timeout;            /* ns, of this probe */
 	uint16_t port;
 	uint8_t reused; /* probes in a row that might use a connection again */
 	struct loop_io io;
@@ -46,11 +46,12 @@ struct probe {
 };
 
 /*
- * Starts a probe; none may be under way. Returns 0 or -errno: then it could not be sent, `done` is
+ * Starts a probe that fails when there is no answer after `timeout` (ns), whatever the spec says of
+ * that; none may be under way. Returns 0 or -errno: then it could not be sent, `done` is
  * not called, and probe_failed() makes a result of the error.
  */
 int probe_start(struct probe *probe, const struct probe_spec *spec, const struct addr *addr,
-		uint16_t port);
+		uint16_t port, uint64_t timeout);
 
 static inline bool probe_is_under_way(const struct probe *probe)
 {

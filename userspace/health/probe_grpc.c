@@ -65,7 +65,7 @@ static int grpc_start(struct probe *probe, const struct probe_spec *spec, const 
 	struct http_get get = {
 		.url = url,
 		.user_agent = PROBE_USER_AGENT,
-		.timeout = spec->timeout,
+		.timeout = probe->timeout,
 		.fresh = true,
 		.grpc = message,
 		.grpc_size = grpc_health_request(spec->grpc_service, message),

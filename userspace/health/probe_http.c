@@ -59,7 +59,7 @@ static int http_start(struct probe *probe, const struct probe_spec *spec, const 
 	struct http_get get = {
 		.url = url,
 		.user_agent = PROBE_USER_AGENT,
-		.timeout = spec->timeout,
+		.timeout = probe->timeout,
 		.fresh = wants_fresh(probe, spec),
 		.follow = true,
 		.address = *spec->host ? address : NULL,

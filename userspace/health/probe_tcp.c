@@ -97,12 +97,13 @@ static int tcp_start(struct probe *probe, const struct probe_spec *spec, const s
 	_cleanup_close_ int fd = open_socket(sa.ss_family);
 	int r;
 
+	(void)spec;
 	if (fd < 0)
 		return fd;
 	if (connect(fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS)
 		return -errno;
 	probe->timer.fn = tcp_on_timer;
-	r = loop_timer_arm(probe->loop, &probe->timer, loop_now(probe->loop) + spec->timeout);
+	r = loop_timer_arm(probe->loop, &probe->timer, loop_now(probe->loop) + probe->timeout);
 	if (r < 0)
 		return r;
 	probe->port = port;

@@ -8,8 +8,25 @@
 
 const struct conn_policy CONN_POLICY_DEFAULT = {
 	.close_on_down = true,
-	.down_grace = NSEC_PER_SEC,
+	.down_grace = CONN_GRACE_UNSET,
+	.hang_grace = CONN_GRACE_UNSET,
 };
+
+const struct conn_policy CONN_POLICY_FALLBACK = {
+	.close_on_down = true,
+	.down_grace = NSEC_PER_SEC,
+	.hang_grace = 50 * NSEC_PER_MSEC,
+};
+
+uint64_t conn_policy_grace(const struct conn_policy *policy, const struct conn_policy *fallback,
+			   bool hangs)
+{
+	if (hangs && policy->hang_grace != CONN_GRACE_UNSET)
+		return policy->hang_grace;
+	if (policy->down_grace != CONN_GRACE_UNSET)
+		return policy->down_grace;
+	return hangs ? fallback->hang_grace : fallback->down_grace;
+}
 
 static int set_on_down(struct conn_policy *policy, const char *value)
 {
@@ -21,13 +38,13 @@ static int set_on_down(struct conn_policy *policy, const char *value)
 	return 0;
 }
 
-static int set_down_grace(struct conn_policy *policy, const char *value)
+static int set_grace(uint64_t *grace, const char *value)
 {
 	uint64_t ns;
 
 	if (duration_from_str(value, &ns) < 0 || ns > 600 * NSEC_PER_SEC)
 		return -EINVAL;
-	policy->down_grace = ns;
+	*grace = ns;
 	return 0;
 }
 
@@ -45,7 +62,10 @@ int conn_policy_set(struct conn_policy *policy, const char *key, const char *val
 	if (strcmp(key, "swerve.dev/on-down") == 0)
 		return result_of(set_on_down(policy, value), "close or keep", ret_expected);
 	if (strcmp(key, "swerve.dev/down-grace") == 0)
-		return result_of(set_down_grace(policy, value), "a duration from 0 to 10m",
+		return result_of(set_grace(&policy->down_grace, value), "a duration from 0 to 10m",
+				 ret_expected);
+	if (strcmp(key, "swerve.dev/hang-grace") == 0)
+		return result_of(set_grace(&policy->hang_grace, value), "a duration from 0 to 10m",
 				 ret_expected);
 	return 0;
 }

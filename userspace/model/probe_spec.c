@@ -8,7 +8,6 @@
 #include "base/duration.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 const struct probe_spec PROBE_SPEC_DEFAULT = {
@@ -17,6 +16,7 @@ const struct probe_spec PROBE_SPEC_DEFAULT = {
 	.rise = 2,
 	.fall = 3,
 	.interval = 100 * NSEC_PER_MSEC,
+	.fast = 20 * NSEC_PER_MSEC,
 	.timeout = 500 * NSEC_PER_MSEC,
 };
 
@@ -141,28 +141,53 @@ static int set_interval(struct probe_spec *spec, const char *value)
 	return set_duration(&spec->interval, 10 * NSEC_PER_MSEC, value);
 }
 
+static int set_fast(struct probe_spec *spec, const char *value)
+{
+	return set_duration(&spec->fast, 5 * NSEC_PER_MSEC, value);
+}
+
 static int set_timeout(struct probe_spec *spec, const char *value)
 {
 	return set_duration(&spec->timeout, NSEC_PER_MSEC, value);
 }
 
+#define FIELD(field) offsetof(struct probe_spec, field), sizeof(((struct probe_spec *)0)->field)
+
+/* clang-format off */
 static const struct {
 	const char *key;
 	int (*set)(struct probe_spec *spec, const char *value);
+	size_t offset, size;
 	const char *expected;
 } annotations[] = {
-	{"swerve.dev/probe", set_kind, "tcp, http, https, grpc or none"},
-	{"swerve.dev/probe-path", set_path,
-	 "an absolute path of at most 255 ASCII characters without spaces"},
-	{"swerve.dev/probe-host", set_host, "a host name or an IPv4 address"},
-	{"swerve.dev/probe-grpc-service", set_grpc_service,
-	 "at most 120 ASCII characters without spaces"},
-	{"swerve.dev/probe-port", set_port, "a port number (1 to 65535)"},
-	{"swerve.dev/probe-interval", set_interval, "a duration from 10ms to 1m"},
-	{"swerve.dev/probe-timeout", set_timeout, "a duration from 1ms to 1m"},
-	{"swerve.dev/probe-rise", set_rise, "a number from 1 to 10"},
-	{"swerve.dev/probe-fall", set_fall, "a number from 1 to 10"},
+	[PROBE_FIELD_KIND] = {
+		"swerve.dev/probe", set_kind, FIELD(kind), "tcp, http, https, grpc or none"},
+	[PROBE_FIELD_PATH] = {
+		"swerve.dev/probe-path", set_path, FIELD(path),
+		"an absolute path of at most 255 ASCII characters without spaces"},
+	[PROBE_FIELD_HOST] = {
+		"swerve.dev/probe-host", set_host, FIELD(host), "a host name or an IPv4 address"},
+	[PROBE_FIELD_GRPC_SERVICE] = {
+		"swerve.dev/probe-grpc-service", set_grpc_service, FIELD(grpc_service),
+		"at most 120 ASCII characters without spaces"},
+	[PROBE_FIELD_PORT] = {
+		"swerve.dev/probe-port", set_port, FIELD(port), "a port number (1 to 65535)"},
+	[PROBE_FIELD_INTERVAL] = {
+		"swerve.dev/probe-interval", set_interval, FIELD(interval),
+		"a duration from 10ms to 1m"},
+	[PROBE_FIELD_FAST] = {
+		"swerve.dev/probe-fast-interval", set_fast, FIELD(fast),
+		"a duration from 5ms to 1m"},
+	[PROBE_FIELD_TIMEOUT] = {
+		"swerve.dev/probe-timeout", set_timeout, FIELD(timeout),
+		"a duration from 1ms to 1m"},
+	[PROBE_FIELD_RISE] = {
+		"swerve.dev/probe-rise", set_rise, FIELD(rise), "a number from 1 to 10"},
+	[PROBE_FIELD_FALL] = {
+		"swerve.dev/probe-fall", set_fall, FIELD(fall), "a number from 1 to 10"},
 };
+/* clang-format on */
+_Static_assert(ARRAY_SIZE(annotations) == PROBE_FIELD_COUNT, "an annotation for every field");
 
 int probe_spec_set(struct probe_spec *spec, const char *key, const char *value,
 		   const char **ret_expected)
@@ -170,10 +195,22 @@ int probe_spec_set(struct probe_spec *spec, const char *key, const char *value,
 	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++) {
 		if (strcmp(key, annotations[i].key) != 0)
 			continue;
-		if (annotations[i].set(spec, value) == 0)
+		if (annotations[i].set(spec, value) == 0) {
+			spec->given |= (uint16_t)(1U << i);
 			return 1;
+		}
 		*ret_expected = annotations[i].expected;
 		return -EINVAL;
 	}
 	return 0;
+}
+
+void probe_spec_overlay(struct probe_spec *spec, const struct probe_spec *over)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++) {
+		if (probe_spec_has(over, (enum probe_field)i))
+			memcpy((char *)spec + annotations[i].offset,
+			       (const char *)over + annotations[i].offset, annotations[i].size);
+	}
+	spec->given |= over->given;
 }

@@ -2,6 +2,7 @@
 /* How the endpoints of a Service are probed: the annotations swerve.dev/probe… as a value. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,32 @@ struct probe_spec {
 	uint8_t rise;      /* successes in a row until a backend that is down comes back */
 	uint8_t fall;      /* ambiguous failures in a row until it is taken out */
 	uint64_t interval; /* ns from the start of a probe to the next one's */
-	uint64_t timeout;  /* ns until a probe without an answer has failed */
+	uint64_t fast; /* the same while a doubt is to be cleared; the shorter of the two counts */
+	uint64_t timeout; /* ns until a probe without an answer has failed, at most */
+	uint16_t given;   /* bits of enum probe_field: somebody asked for just this value */
 };
 
-/* tcp, "/", own port, rise 2, fall 3, interval 100 ms, timeout 500 ms. */
+/* In the order of the annotations below. */
+enum probe_field {
+	PROBE_FIELD_KIND,
+	PROBE_FIELD_PATH,
+	PROBE_FIELD_HOST,
+	PROBE_FIELD_GRPC_SERVICE,
+	PROBE_FIELD_PORT,
+	PROBE_FIELD_INTERVAL,
+	PROBE_FIELD_FAST,
+	PROBE_FIELD_TIMEOUT,
+	PROBE_FIELD_RISE,
+	PROBE_FIELD_FALL,
+	PROBE_FIELD_COUNT
+};
+
+static inline bool probe_spec_has(const struct probe_spec *spec, enum probe_field field)
+{
+	return spec->given >> field & 1;
+}
+
+/* tcp, "/", own port, rise 2, fall 3, interval 100 ms, fast 20 ms, timeout 500 ms. */
 extern const struct probe_spec PROBE_SPEC_DEFAULT;
 
 const char *probe_kind_to_str(enum probe_kind kind);
@@ -34,6 +57,7 @@ const char *probe_kind_to_str(enum probe_kind kind);
  *   swerve.dev/probe-grpc-service  at most 120 ASCII characters without spaces
  *   swerve.dev/probe-port      1 to 65535
  *   swerve.dev/probe-interval  10ms to 1m      (Go durations)
+ *   swerve.dev/probe-fast-interval  5ms to 1m
  *   swerve.dev/probe-timeout   1ms to 1m
  *   swerve.dev/probe-rise      1 to 10
  *   swerve.dev/probe-fall      1 to 10
@@ -42,3 +66,6 @@ const char *probe_kind_to_str(enum probe_kind kind);
  */
 int probe_spec_set(struct probe_spec *spec, const char *key, const char *value,
 		   const char **ret_expected);
+
+/* Takes over what `over` was given. */
+void probe_spec_overlay(struct probe_spec *spec, const struct probe_spec *over);

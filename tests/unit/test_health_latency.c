@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health/health_latency.h"
+
+#include "base/duration.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define MS NSEC_PER_MSEC
+
+static struct probe_spec spec_of(enum probe_kind kind)
+{
+	return (struct probe_spec){.kind = kind, .interval = 100 * MS, .timeout = 500 * MS};
+}
+
+static void add(struct health_latency *latency, unsigned int count, uint64_t ns)
+{
+	while (count--)
+		health_latency_add(latency, ns);
+}
+
+static uint64_t timeout(const struct health_latency *latency)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+
+	return health_latency_timeout(latency, &spec, 50 * MS);
+}
+
+static void test_nobody_is_fast_before_32_successes(void **arg)
+{
+	struct health_latency latency = {};
+
+	(void)arg;
+	assert_int_equal(timeout(&latency), 500 * MS);
+	add(&latency, 31, 1 * MS);
+	assert_int_equal(timeout(&latency), 500 * MS);
+	add(&latency, 1, 1 * MS);
+	assert_int_equal(timeout(&latency), 50 * MS);
+}
+
+static void test_eight_times_what_it_takes(void **arg)
+{
+	struct health_latency latency = {};
+
+	(void)arg;
+	add(&latency, 40, 10 * MS);
+	assert_int_equal(timeout(&latency), 80 * MS);
+	add(&latency, 64, 63 * MS);
+	assert_int_equal(timeout(&latency), 500 * MS);
+	add(&latency, 64, 20 * MS);
+	assert_int_equal(timeout(&latency), 160 * MS);
+}
+
+/* One slow answer is an accident, two in the windows are how it is. */
+static void test_one_outlier_is_none(void **arg)
+{
+	struct health_latency latency = {};
+
+	(void)arg;
+	add(&latency, 40, 1 * MS);
+	add(&latency, 1, 400 * MS);
+	assert_int_equal(timeout(&latency), 50 * MS);
+	add(&latency, 1, 40 * MS);
+	assert_int_equal(timeout(&latency), 320 * MS);
+	add(&latency, 64, 1 * MS);
+	assert_int_equal(timeout(&latency), 50 * MS);
+}
+
+/* The two largest are in different windows. */
+static void test_outliers_of_both_windows(void **arg)
+{
+	struct health_latency latency = {};
+
+	(void)arg;
+	add(&latency, 31, 1 * MS);
+	add(&latency, 1, 30 * MS);
+	add(&latency, 1, 20 * MS);
+	assert_int_equal(timeout(&latency), 160 * MS);
+	add(&latency, 1, 25 * MS);
+	assert_int_equal(timeout(&latency), 200 * MS);
+}
+
+static void test_a_time_out_that_was_asked_for_holds(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct health_latency latency = {};
+
+	(void)arg;
+	add(&latency, 64, 1 * MS);
+	spec.given = 1U << PROBE_FIELD_TIMEOUT;
+	assert_int_equal(health_latency_timeout(&latency, &spec, 50 * MS), 500 * MS);
+	spec.given = 1U << PROBE_FIELD_FALL;
+	assert_int_equal(health_latency_timeout(&latency, &spec, 50 * MS), 50 * MS);
+	spec.timeout = 30 * MS;
+	assert_int_equal(health_latency_timeout(&latency, &spec, 50 * MS), 30 * MS);
+}
+
+static void test_probes_keep_nobody_busy(void **arg)
+{
+	struct probe_spec http = spec_of(PROBE_HTTP), tcp = spec_of(PROBE_TCP);
+	struct health_latency latency = {};
+
+	(void)arg;
+	assert_int_equal(health_latency_interval(&latency, &http), 100 * MS);
+	add(&latency, 1, 5 * MS);
+	assert_int_equal(health_latency_interval(&latency, &http), 100 * MS);
+	add(&latency, 100, 200 * MS);
+	assert_in_range(health_latency_interval(&latency, &http), 1990 * MS, 2000 * MS);
+	assert_int_equal(health_latency_interval(&latency, &tcp), 100 * MS);
+	add(&latency, 100, 60000 * MS);
+	assert_int_equal(health_latency_interval(&latency, &http), 10000 * MS);
+	http.interval = 30000 * MS;
+	assert_int_equal(health_latency_interval(&latency, &http), 30000 * MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nobody_is_fast_before_32_successes),
+		cmocka_unit_test(test_eight_times_what_it_takes),
+		cmocka_unit_test(test_one_outlier_is_none),
+		cmocka_unit_test(test_outliers_of_both_windows),
+		cmocka_unit_test(test_a_time_out_that_was_asked_for_holds),
+		cmocka_unit_test(test_probes_keep_nobody_busy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
