@@ -103,7 +103,8 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(findstring alloc,$*),$(WRAP:%=-Wl$(comma)--wrap=%)) $^ -o $@ $(LDLIBS) -lcmocka
 
-$(BUILD)/tests/test_bpf_%: $(BUILD)/tests/bpf/test_bpf_%.o $(BUILD)/tests/bpf/sandbox.o $(LIB)
+BPF_TEST_OBJS := $(addprefix $(BUILD)/tests/bpf/,sandbox.o world.o)
+$(BUILD)/tests/test_bpf_%: $(BUILD)/tests/bpf/test_bpf_%.o $(BPF_TEST_OBJS) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka

@@ -43,6 +43,14 @@ enum choice_verdict {
 	CHOICE_REFUSE,   /* a frontend without endpoints */
 };
 
+/* Who asks: beside the frontend, what the choice may depend on. */
+struct asker {
+	struct sw_addr addr; /* of the backend that he has already */
+	__u32 backend;       /* its index, to stay there while it lives; 0: he has none */
+	__u16 port;          /* host order */
+	__u16 pad;
+};
+
 struct choice {
 	struct sw_addr addr;
 	__u32 backend; /* index into sw_backends */
@@ -104,6 +112,13 @@ static __always_inline struct moment moment_now(void)
 	return moment;
 }
 
+static __always_inline bool addr_is(const struct sw_addr *a, const struct sw_addr *b)
+{
+	const __u32 *x = (const __u32 *)a->bytes, *y = (const __u32 *)b->bytes;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
+}
+
 static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32 position,
 				       const struct sw_backend *backend,
 				       const struct moment *moment)
@@ -119,6 +134,29 @@ static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32
 	least = least_rank[column & 7];
 	rank = health_rank[moment->distrust & 1][backend->health & 7];
 	return rank > least ? rank : least;
+}
+
+/*
+ * Takes the backend that the asker has already, if it is still the same. That it terminates is no
+ * reason to leave it (kube-proxy, too, only forgets flows to endpoints that no longer serve).
+ */
+static __always_inline void stay(const struct sw_frontend *frontend, const struct moment *moment,
+				 const struct asker *asker, struct choice *best)
+{
+	__u32 index = asker->backend;
+	struct sw_backend *backend;
+
+	if (!index)
+		return;
+	backend = bpf_map_lookup_elem(&sw_backends, &index);
+	if (!backend || backend->retired || backend->service != frontend->service ||
+	    backend->port != asker->port || !addr_is(&backend->addr, &asker->addr))
+		return;
+	best->rank = slot_rank(frontend, 0, backend, moment);
+	best->backend = index;
+	best->port = asker->port;
+	best->addr = asker->addr;
+	best->generation = backend->generation;
 }
 
 /* Looks at one slot of a frontend and keeps its backend if it is better than *best. */
@@ -187,7 +225,8 @@ static __always_inline void scan(const struct sw_frontend *frontend, const struc
 	}
 }
 
-static __always_inline void account(const struct moment *moment, const struct choice *choice)
+static __always_inline void account(const struct moment *moment, const struct asker *asker,
+				    const struct choice *choice)
 {
 	struct sw_backend_load *load;
 	struct sw_service *service;
@@ -202,6 +241,8 @@ static __always_inline void account(const struct moment *moment, const struct ch
 		return;
 	}
 	index = choice->backend;
+	if (index == asker->backend)
+		return;
 	load = bpf_map_lookup_elem(&sw_backend_load, &index);
 	if (load)
 		__sync_fetch_and_add(&load->connects, 1);
@@ -231,12 +272,13 @@ static __always_inline bool read_frontend(const struct sw_frontend_key *key,
 }
 
 /* Returns enum choice_verdict; *ret is meaningful for CHOICE_BACKEND. */
-static __noinline int choose_backend(const struct sw_frontend_key *key, struct choice *ret)
+static __noinline int choose_backend(const struct sw_frontend_key *key, const struct asker *asker,
+				     struct choice *ret)
 {
 	struct sw_frontend frontend, *found;
 	struct moment moment;
 
-	if (!key || !ret)
+	if (!key || !asker || !ret)
 		return CHOICE_NOT_OURS;
 	found = bpf_map_lookup_elem(&sw_frontends, key);
 	if (!found)
@@ -249,10 +291,13 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, struct c
 	moment = moment_now();
 	ret->rank = RANK_ABSENT;
 	ret->service = frontend.service;
-	draw(&frontend, &moment, ret);
-	if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
-		scan(&frontend, &moment, ret);
-	account(&moment, ret);
+	stay(&frontend, &moment, asker, ret);
+	if (ret->rank > RANK_SUSPECT) {
+		draw(&frontend, &moment, ret);
+		if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
+			scan(&frontend, &moment, ret);
+	}
+	account(&moment, asker, ret);
 	begin_trial(&moment, ret);
 	return ret->rank == RANK_ABSENT ? CHOICE_REFUSE : CHOICE_BACKEND;
 }

@@ -7,6 +7,7 @@
 #include "config.bpf.h"
 #include "peer.bpf.h"
 #include "sock_ctx.bpf.h"
+#include "udp.bpf.h"
 
 #include <linux/in.h>
 
@@ -14,21 +15,25 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 enum { HOOK_REJECT = 0, HOOK_ALLOW = 1, ECONNREFUSED = 111 };
 
+static __always_inline int refuse(void)
+{
+	if (!load_config.have_set_retval)
+		return CHOICE_REFUSE;
+	bpf_set_retval(-ECONNREFUSED);
+	return CHOICE_REFUSE;
+}
+
 /*
- * kube-proxy's REJECT: connect() fails with ECONNREFUSED. Without bpf_set_retval() a rejected call
- * fails with EPERM whatever we do; so TCP is sent to port 0 of the loopback address, where nothing
- * can ever listen, and the kernel itself refuses. UDP has no such way: EPERM there.
+ * kube-proxy's REJECT: ECONNREFUSED. Without bpf_set_retval() a rejected call fails with EPERM
+ * whatever we do; so it is sent to port 0 of the loopback address, where nothing can ever listen,
+ * and the kernel itself refuses: TCP at once, UDP when the application waits for the answer.
  */
-static __always_inline int refuse(const struct sw_frontend_key *key, struct choice *choice)
+static __always_inline int refuse_connect(const struct sw_frontend_key *key, struct choice *choice)
 {
 	__u32 *words = (__u32 *)choice->addr.bytes;
 
-	if (load_config.have_set_retval) {
-		bpf_set_retval(-ECONNREFUSED);
-		return CHOICE_REFUSE;
-	}
-	if (key->proto != IPPROTO_TCP)
-		return CHOICE_REFUSE;
+	if (load_config.have_set_retval)
+		return refuse();
 	__builtin_memcpy(&choice->addr, &key->addr, sizeof(choice->addr));
 	if (words[2] == bpf_htonl(0xffff) && !words[0] && !words[1]) {
 		words[3] = bpf_htonl(INADDR_LOOPBACK);
@@ -44,19 +49,51 @@ static __always_inline int refuse(const struct sw_frontend_key *key, struct choi
 static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_frontend_key *key,
 					struct choice *choice)
 {
+	struct asker asker = {};
 	int verdict;
 
 	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
 		return CHOICE_NOT_OURS;
 	key->proto = ctx->protocol;
 	key->scope = SW_SCOPE_ADDRESS;
-	verdict = choose_backend(key, choice);
+	verdict = choose_backend(key, &asker, choice);
+	if (key->proto == IPPROTO_UDP) {
+		if (verdict == CHOICE_BACKEND)
+			udp_forget(ctx, &choice->addr, choice->port);
+		else
+			udp_forget(ctx, &key->addr, key->port);
+	}
 	if (verdict == CHOICE_BACKEND) {
 		peer_remember(ctx->sk, key, choice);
 		return verdict;
 	}
 	peer_forget(ctx->sk);
-	return verdict == CHOICE_REFUSE ? refuse(key, choice) : verdict;
+	return verdict == CHOICE_REFUSE ? refuse_connect(key, choice) : verdict;
+}
+
+/*
+ * A datagram with an address; the kernel does not call the hook for one without, on a connected
+ * socket. Returns enum choice_verdict.
+ */
+static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, struct sw_frontend_key *key,
+					struct choice *choice)
+{
+	struct asker asker = {};
+	int verdict;
+
+	if (ctx->protocol != IPPROTO_UDP)
+		return CHOICE_NOT_OURS;
+	key->proto = IPPROTO_UDP;
+	key->scope = SW_SCOPE_ADDRESS;
+	udp_has(ctx->sk, key, &asker);
+	verdict = choose_backend(key, &asker, choice);
+	if (verdict == CHOICE_BACKEND)
+		udp_remember(ctx, key, choice);
+	else if (verdict == CHOICE_NOT_OURS)
+		udp_forget(ctx, &key->addr, key->port);
+	else
+		refuse();
+	return verdict;
 }
 
 SEC("cgroup/connect4")
@@ -85,6 +122,56 @@ int sock_connect6(struct bpf_sock_addr *ctx)
 	if (verdict == CHOICE_BACKEND)
 		ctx_write6(ctx, &choice.addr, choice.port);
 	return verdict == CHOICE_REFUSE ? HOOK_REJECT : HOOK_ALLOW;
+}
+
+SEC("cgroup/sendmsg4")
+int sock_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	struct sw_frontend_key key = {};
+	struct choice choice = {};
+	int verdict;
+
+	ctx_read4(ctx, &key.addr, &key.port);
+	verdict = sock_sendmsg(ctx, &key, &choice);
+	if (verdict == CHOICE_BACKEND)
+		ctx_write4(ctx, &choice.addr, choice.port);
+	return verdict == CHOICE_REFUSE ? HOOK_REJECT : HOOK_ALLOW;
+}
+
+SEC("cgroup/sendmsg6")
+int sock_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	struct sw_frontend_key key = {};
+	struct choice choice = {};
+	int verdict;
+
+	ctx_read6(ctx, &key.addr, &key.port);
+	verdict = sock_sendmsg(ctx, &key, &choice);
+	if (verdict == CHOICE_BACKEND)
+		ctx_write6(ctx, &choice.addr, choice.port);
+	return verdict == CHOICE_REFUSE ? HOOK_REJECT : HOOK_ALLOW;
+}
+
+SEC("cgroup/recvmsg4")
+int sock_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	struct peer peer = {};
+
+	ctx_read4(ctx, &peer.addr, &peer.port);
+	if (udp_recall(ctx, &peer))
+		ctx_write4(ctx, &peer.addr, peer.port);
+	return HOOK_ALLOW;
+}
+
+SEC("cgroup/recvmsg6")
+int sock_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	struct peer peer = {};
+
+	ctx_read6(ctx, &peer.addr, &peer.port);
+	if (udp_recall(ctx, &peer))
+		ctx_write6(ctx, &peer.addr, peer.port);
+	return HOOK_ALLOW;
 }
 
 SEC("cgroup/getpeername4")

@@ -21,6 +21,8 @@ enum {
 	SW_MAX_SLOTS = 262144,
 	SW_MAX_BACKENDS = 131072,
 	SW_EVENTS_SIZE = 262144, /* bytes of sw_events; a power of two, and whole pages */
+	SW_MAX_UDP_SPILL = 16384,
+	SW_UDP_FLOWS = 8, /* what an unconnected UDP socket has in its storage */
 
 	SW_SERVICE_NAME_SIZE =
 		144, /* namespace/name:port/proto: 63 + 1 + 63 + 1 + 5 + 1 + 4 + NUL */
@@ -161,7 +163,7 @@ struct sw_backend {
 	struct sw_addr addr;
 	__u16 port;          /* host order */
 	__u8 proto;          /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 pad;            /* 0 */
+	__u8 retired;        /* 1: no endpoint any more, soon free. Writer: userspace */
 	__u32 service;       /* index into sw_services */
 	__u32 health;        /* enum sw_health. Writer: userspace, one 32-bit store */
 	__u32 generation;    /* counts the endpoints that had this element. Writer: userspace */
@@ -276,6 +278,47 @@ struct sw_event {
 	__u64 until; /* SW_EVENT_EJECTED, SW_EVENT_POISON; else 0 */
 };
 _Static_assert(sizeof(struct sw_event) == 40, "no hidden padding");
+
+/* One service that a UDP socket sent to with sendto() or sendmsg(), and who answers it there. */
+struct sw_udp_flow {
+	struct sw_addr frontend_addr;
+	struct sw_addr backend_addr;
+	__u16 frontend_port; /* host order */
+	__u16 backend_port;  /* host order */
+	__u32 backend;       /* index into sw_backends when it was chosen; 0: free */
+	__u32 service;       /* index into sw_services */
+	__u32 used;          /* the socket's sequence number when it was last used */
+};
+_Static_assert(sizeof(struct sw_udp_flow) == 48, "no hidden padding");
+
+/*
+ * Value of sw_udp_flows, in the socket's own storage, so that nothing that other sockets do makes
+ * it forget. The kernel holds the socket's lock when it runs a hook: one writer at a time. BPF.
+ */
+struct sw_udp_flows {
+	__u32 sequence; /* rises with each datagram to a service; wraps */
+	__u32 spilled;  /* 1: some flows had to go to sw_udp_reverse */
+	struct sw_udp_flow flows[SW_UDP_FLOWS];
+};
+_Static_assert(sizeof(struct sw_udp_flows) == 8 + 8 * 48, "no hidden padding");
+
+/* Key of sw_udp_reverse: the backend that a socket with too many flows sent to. */
+struct sw_udp_reverse_key {
+	__u64 cookie; /* of the socket: never given to another one */
+	struct sw_addr addr;
+	__u16 port; /* host order */
+	__u16 pad;  /* 0 */
+	__u32 pad2; /* 0 */
+};
+_Static_assert(sizeof(struct sw_udp_reverse_key) == 32, "hash key without hidden padding");
+
+/* Value of sw_udp_reverse: the frontend that it asked for. BPF. */
+struct sw_udp_reverse {
+	struct sw_addr addr;
+	__u16 port; /* host order */
+	__u16 pad;  /* 0 */
+};
+_Static_assert(sizeof(struct sw_udp_reverse) == 20, "no hidden padding");
 
 /* The one element of sw_config. Writer: userspace. */
 struct sw_config {

@@ -13,8 +13,9 @@ SEC("syscall")
 int choose_probe(struct choose_probe *probe)
 {
 	struct sw_frontend_key key = probe->key;
+	struct asker asker = {};
 	struct choice choice = {};
-	int verdict = choose_backend(&key, &choice);
+	int verdict = choose_backend(&key, &asker, &choice);
 
 	probe->rank = choice.rank;
 	probe->backend = choice.backend;

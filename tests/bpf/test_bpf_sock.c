@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "bpf/sandbox.h"
+#include "bpf/world.h"
 
 #include "base/addr.h"
 #include "base/clock.h"
@@ -30,156 +30,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct sandbox sandbox;
-static bool have_set_retval;
-
-struct world {
-	struct datapath *datapath;
-	uint32_t backends[8]; /* by endpoint */
-	int servers[8];
-	uint16_t ports[8];
-};
-
-static struct dp_problem problem;
-
-static struct datapath_config config(void)
-{
-	return (struct datapath_config){.cgroup = sandbox.cgroup, .pin_dir = sandbox.pin_dir};
-}
-
-static struct datapath *open_datapath(void)
-{
-	struct datapath_config c = config();
-	struct datapath *datapath = NULL;
-
-	if (datapath_open(&c, &datapath, &problem))
-		fail_msg("%s", problem.text);
-	datapath_heartbeat(datapath, clock_now());
-	return datapath;
-}
-
-static int setup(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-
-	assert_non_null(world);
-	world->datapath = open_datapath();
-	for (int i = 0; i < 8; i++)
-		world->servers[i] = -1;
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-
-	datapath_close(world->datapath);
-	for (int i = 0; i < 8; i++) {
-		if (world->servers[i] >= 0)
-			close(world->servers[i]);
-	}
-	free(world);
-	assert_int_equal(dp_pin_dir_cleanup(sandbox.pin_dir, &problem), 0);
-	assert_int_not_equal(access(sandbox.pin_dir, F_OK), 0);
-	return 0;
-}
-
-/* A server on a loopback address; returns its port. */
-static uint16_t serve(struct world *world, int i, const char *address, int type)
-{
-	struct sockaddr_storage sa;
-	struct addr addr;
-	socklen_t size;
-
-	assert_int_equal(addr_from_str(address, &addr), 0);
-	size = addr_to_sockaddr(&addr, 0, &sa);
-	world->servers[i] = socket(sa.ss_family, type | SOCK_CLOEXEC, 0);
-	assert_return_code(world->servers[i], errno);
-	assert_return_code(bind(world->servers[i], (struct sockaddr *)&sa, size), errno);
-	if (type == SOCK_STREAM)
-		assert_return_code(listen(world->servers[i], 16), errno);
-	assert_return_code(getsockname(world->servers[i], (struct sockaddr *)&sa, &size), errno);
-	world->ports[i] = ntohs(((struct sockaddr_in *)&sa)->sin_port);
-	return world->ports[i];
-}
-
-static void remember_backend(void *arg, const struct plan_port *port,
-			     const struct dp_backend_change *change)
-{
-	struct world *world = arg;
-
-	if (port)
-		world->backends[change->endpoint] = change->index;
-}
-
-/* One service port with the endpoints address:ports[i]; the last `terminating` of n are so. */
+/* One service port with the servers 0 … n - 1, of which the last `terminating` are so. */
 static void publish(struct world *world, const char *frontend, uint8_t proto, const char *address,
 		    size_t n, size_t terminating)
 {
-	struct plan_port port = {.proto = proto, .ready = n - terminating};
-	struct datapath_result result;
-	struct plan plan = {};
-	struct addr addr;
+	const struct world_service service = {.name = "default/web",
+					      .frontend = frontend,
+					      .proto = proto,
+					      .address = address,
+					      .count = n,
+					      .terminating = terminating};
 
-	snprintf(port.name, sizeof(port.name), "default/web:80/%s", proto == 17 ? "udp" : "tcp");
-	assert_int_equal(addr_from_str(frontend, &addr), 0);
-	assert_int_equal(
-		vec_push(&port.frontends, (struct plan_frontend){.addr = addr, .port = 80}), 0);
-	assert_int_equal(addr_from_str(address, &addr), 0);
-	for (size_t i = 0; i < n; i++) {
-		struct plan_endpoint endpoint = {.addr = addr,
-						 .port = world->ports[i],
-						 .target = (char *)"",
-						 .uid = (char *)""};
-
-		assert_int_equal(vec_push(&port.endpoints, endpoint), 0);
-	}
-	assert_int_equal(vec_push(&plan.ports, port), 0);
-	assert_int_equal(datapath_apply(world->datapath, "default/web", &plan, clock_now(),
-					remember_backend, world, &result),
-			 0);
-	vec_done(&port.frontends);
-	vec_done(&port.endpoints);
-	vec_done(&plan.ports);
-}
-
-/* Connects a socket of the family; returns it, or -errno. */
-static int dial(int family, int type, const char *address, uint16_t port)
-{
-	int fd = socket(family, type | SOCK_CLOEXEC, 0), err;
-	struct sockaddr_in6 sa6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	struct sockaddr_in sa4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	bool is4 = family == AF_INET;
-
-	assert_return_code(fd, errno);
-	assert_int_equal(
-		inet_pton(family, address, is4 ? (void *)&sa4.sin_addr : (void *)&sa6.sin6_addr),
-		1);
-	err = connect(fd, is4 ? (struct sockaddr *)&sa4 : (struct sockaddr *)&sa6,
-		      is4 ? sizeof(sa4) : sizeof(sa6));
-	if (!err)
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-/* The peer as the application sees it, "address port". */
-static void assert_peer(int fd, const char *expected)
-{
-	struct sockaddr_storage sa;
-	socklen_t size = sizeof(sa);
-	char address[64], text[96];
-	const void *ip = sizeof(sa) ? (void *)&((struct sockaddr_in *)&sa)->sin_addr : NULL;
-
-	assert_return_code(getpeername(fd, (struct sockaddr *)&sa, &size), errno);
-	if (sa.ss_family == AF_INET6)
-		ip = &((struct sockaddr_in6 *)&sa)->sin6_addr;
-	assert_non_null(inet_ntop(sa.ss_family, ip, address, sizeof(address)));
-	snprintf(text, sizeof(text), "%s %u", address,
-		 ntohs(((struct sockaddr_in *)&sa)->sin_port));
-	assert_string_equal(text, expected);
+	world_publish(world, &service);
 }
 
 struct connect_case {
@@ -232,16 +94,15 @@ static void test_connect(void **state)
 		int fd;
 
 		print_message("%s\n", c->name);
-		serve(world, 0, c->backend, c->type);
+		world_serve(world, 0, c->backend, c->type);
 		publish(world, c->frontend, c->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP,
 			c->backend, 1, 0);
-		fd = dial(c->family, c->type, c->dial, 80);
+		fd = world_dial(c->family, c->type, c->dial, 80);
 		assert_return_code(fd, -fd);
-		assert_peer(fd, c->peer);
+		world_assert_peer(fd, c->peer);
 		assert_delivers(world, fd, c->type);
 		close(fd);
-		close(world->servers[0]);
-		world->servers[0] = -1;
+		world_shut(world, 0);
 	}
 }
 
@@ -251,29 +112,42 @@ static void test_what_is_not_ours_is_untouched(void **state)
 	char expected[32];
 	int fd;
 
-	serve(world, 0, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 0, "127.0.0.1", SOCK_STREAM);
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 1, 0);
-	fd = dial(AF_INET, SOCK_STREAM, "127.0.0.1", world->ports[0]);
+	fd = world_dial(AF_INET, SOCK_STREAM, "127.0.0.1", world->ports[0]);
 	assert_return_code(fd, -fd);
 	snprintf(expected, sizeof(expected), "127.0.0.1 %u", world->ports[0]);
-	assert_peer(fd, expected);
+	world_assert_peer(fd, expected);
 	close(fd);
 	/* The other protocol, another port. */
-	assert_int_equal(dial(AF_INET, SOCK_STREAM, "10.96.0.10", 81), -ENETUNREACH);
+	assert_int_equal(world_dial(AF_INET, SOCK_STREAM, "10.96.0.10", 81), -ENETUNREACH);
 }
 
 static void test_no_endpoints(void **state)
 {
 	struct world *world = *state;
-	int without_helper = have_set_retval ? -ECONNREFUSED : -EPERM;
+	struct pollfd pollfd = {.events = POLLIN};
+	int fd;
 
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 0, 0);
-	assert_int_equal(dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80), -ECONNREFUSED);
-	assert_int_equal(dial(AF_INET6, SOCK_STREAM, "::ffff:10.96.0.10", 80), -ECONNREFUSED);
+	assert_int_equal(world_dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80), -ECONNREFUSED);
+	assert_int_equal(world_dial(AF_INET6, SOCK_STREAM, "::ffff:10.96.0.10", 80), -ECONNREFUSED);
 	publish(world, "fd00:10:96::10", IPPROTO_TCP, "::1", 0, 0);
-	assert_int_equal(dial(AF_INET6, SOCK_STREAM, "fd00:10:96::10", 80), -ECONNREFUSED);
+	assert_int_equal(world_dial(AF_INET6, SOCK_STREAM, "fd00:10:96::10", 80), -ECONNREFUSED);
 	publish(world, "10.96.0.10", IPPROTO_UDP, "127.0.0.1", 0, 0);
-	assert_int_equal(dial(AF_INET, SOCK_DGRAM, "10.96.0.10", 80), without_helper);
+	fd = world_dial(AF_INET, SOCK_DGRAM, "10.96.0.10", 80);
+	if (world_has_set_retval) {
+		assert_int_equal(fd, -ECONNREFUSED);
+		return;
+	}
+	/* As with kube-proxy, UDP learns it from the answer to the first datagram. */
+	assert_return_code(fd, -fd);
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	pollfd.fd = fd;
+	assert_int_equal(poll(&pollfd, 1, 5000), 1);
+	assert_int_equal(recv(fd, (char[1]){}, 1, 0), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	close(fd);
 }
 
 static void test_non_blocking_connect(void **state)
@@ -284,7 +158,7 @@ static void test_non_blocking_connect(void **state)
 	int error = -1;
 	socklen_t size = sizeof(error);
 
-	serve(world, 0, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 0, "127.0.0.1", SOCK_STREAM);
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 1, 0);
 	pollfd.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	inet_pton(AF_INET, "10.96.0.10", &sa.sin_addr);
@@ -293,7 +167,7 @@ static void test_non_blocking_connect(void **state)
 	assert_int_equal(poll(&pollfd, 1, 5000), 1);
 	assert_int_equal(getsockopt(pollfd.fd, SOL_SOCKET, SO_ERROR, &error, &size), 0);
 	assert_int_equal(error, 0);
-	assert_peer(pollfd.fd, "10.96.0.10 80");
+	world_assert_peer(pollfd.fd, "10.96.0.10 80");
 	close(pollfd.fd);
 }
 
@@ -305,17 +179,17 @@ static void test_reconnected_udp_socket_forgets_the_service(void **state)
 	char expected[32];
 	int fd;
 
-	serve(world, 0, "127.0.0.1", SOCK_DGRAM);
+	world_serve(world, 0, "127.0.0.1", SOCK_DGRAM);
 	publish(world, "10.96.0.10", IPPROTO_UDP, "127.0.0.1", 1, 0);
-	fd = dial(AF_INET, SOCK_DGRAM, "10.96.0.10", 80);
-	assert_peer(fd, "10.96.0.10 80");
+	fd = world_dial(AF_INET, SOCK_DGRAM, "10.96.0.10", 80);
+	world_assert_peer(fd, "10.96.0.10 80");
 	/* Straight to the very backend it had: it must show as what it is. */
 	assert_return_code(connect(fd, &none, sizeof(none)), errno);
 	sa.sin_port = htons(world->ports[0]);
 	inet_pton(AF_INET, "127.0.0.1", &sa.sin_addr);
 	assert_return_code(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), errno);
 	snprintf(expected, sizeof(expected), "127.0.0.1 %u", world->ports[0]);
-	assert_peer(fd, expected);
+	world_assert_peer(fd, expected);
 	close(fd);
 }
 
@@ -327,7 +201,7 @@ static int share(const struct world *world, int i, int n)
 	for (int k = 0; k < n; k++) {
 		struct pollfd fds[2] = {{.fd = world->servers[0], .events = POLLIN},
 					{.fd = world->servers[1], .events = POLLIN}};
-		int fd = dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80);
+		int fd = world_dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80);
 
 		assert_return_code(fd, -fd);
 		assert_int_equal(poll(fds, 2, 5000), 1);
@@ -342,8 +216,8 @@ static void test_health_decides(void **state)
 {
 	struct world *world = *state;
 
-	serve(world, 0, "127.0.0.1", SOCK_STREAM);
-	serve(world, 1, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 0, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 1, "127.0.0.1", SOCK_STREAM);
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 2, 0);
 	assert_in_range(share(world, 0, 100), 20, 80);
 	datapath_set_health(world->datapath, world->backends[0], SW_HEALTH_DOWN, 1);
@@ -361,8 +235,8 @@ static void test_terminating_only_when_nothing_else_is_left(void **state)
 {
 	struct world *world = *state;
 
-	serve(world, 0, "127.0.0.1", SOCK_STREAM);
-	serve(world, 1, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 0, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 1, "127.0.0.1", SOCK_STREAM);
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 2, 1);
 	assert_int_equal(share(world, 0, 50), 50);
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 2, 2);
@@ -373,8 +247,8 @@ static void test_health_of_a_dead_daemon_is_ignored(void **state)
 {
 	struct world *world = *state;
 
-	serve(world, 0, "127.0.0.1", SOCK_STREAM);
-	serve(world, 1, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 0, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 1, "127.0.0.1", SOCK_STREAM);
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 2, 0);
 	datapath_set_health(world->datapath, world->backends[0], SW_HEALTH_DOWN, 1);
 	assert_int_equal(share(world, 0, 50), 0);
@@ -386,24 +260,24 @@ static void test_pinned_datapath_serves_without_a_daemon_and_is_taken_over(void 
 {
 	struct world *world = *state;
 
-	serve(world, 0, "127.0.0.1", SOCK_STREAM);
-	serve(world, 1, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 0, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 1, "127.0.0.1", SOCK_STREAM);
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 2, 0);
 	datapath_set_health(world->datapath, world->backends[0], SW_HEALTH_DOWN, 1);
 	datapath_close(world->datapath);
 	world->datapath = NULL;
 	assert_int_equal(share(world, 1, 20), 20);
-	world->datapath = open_datapath();
+	world->datapath = world_open_datapath();
 	assert_int_equal(share(world, 1, 20), 20);
 	assert_int_equal(datapath_health(world->datapath, world->backends[0]), SW_HEALTH_DOWN);
 	/* Nobody applied it since: the source does not know it any more. */
 	assert_int_equal(datapath_sweep(world->datapath, clock_now()), 1);
-	assert_int_equal(dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80), -ENETUNREACH);
+	assert_int_equal(world_dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80), -ENETUNREACH);
 }
 
 static void test_second_daemon_is_refused(void **state)
 {
-	struct datapath_config c = config();
+	struct datapath_config c = world_config();
 	struct datapath *second = NULL;
 
 	(void)state;
@@ -415,7 +289,7 @@ static void test_second_daemon_is_refused(void **state)
 static void test_other_abi_version_is_refused(void **state)
 {
 	struct world *world = *state;
-	struct datapath_config c = config();
+	struct datapath_config c = world_config();
 	struct datapath *second = NULL;
 	struct dp_maps maps;
 	char version[32];
@@ -435,7 +309,7 @@ static void test_other_abi_version_is_refused(void **state)
 static bool soon_untranslated(void)
 {
 	for (int i = 0; i < 500; i++) {
-		int fd = dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80);
+		int fd = world_dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80);
 
 		if (fd == -ENETUNREACH)
 			return true;
@@ -448,11 +322,11 @@ static bool soon_untranslated(void)
 static void test_another_cgroup_gets_the_programs(void **state)
 {
 	struct world *world = *state;
-	struct datapath_config c = config();
+	struct datapath_config c = world_config();
 	uint64_t connects;
 	char other[600];
 
-	serve(world, 0, "127.0.0.1", SOCK_STREAM);
+	world_serve(world, 0, "127.0.0.1", SOCK_STREAM);
 	publish(world, "10.96.0.10", IPPROTO_TCP, "127.0.0.1", 1, 0);
 	datapath_close(world->datapath);
 	world->datapath = NULL;
@@ -465,15 +339,15 @@ static void test_another_cgroup_gets_the_programs(void **state)
 	/* The cgroup goes, and with it the attachment: the next start makes a new one. */
 	datapath_close(world->datapath);
 	assert_return_code(rmdir(other), errno);
-	world->datapath = open_datapath();
+	world->datapath = world_open_datapath();
 	connects = datapath_connects(world->datapath, world->backends[0]);
-	close(dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80));
+	close(world_dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80));
 	assert_int_not_equal(datapath_connects(world->datapath, world->backends[0]), connects);
 }
 
 static void test_cgroup_and_pin_directory_are_checked(void **state)
 {
-	struct datapath_config c = config();
+	struct datapath_config c = world_config();
 	struct datapath *datapath = NULL;
 	char pins[128];
 
@@ -485,7 +359,7 @@ static void test_cgroup_and_pin_directory_are_checked(void **state)
 	assert_non_null(strstr(problem.text, "cgroup2"));
 	c.cgroup = "/does/not/exist";
 	assert_int_equal(datapath_open(&c, &datapath, &problem), -ENOENT);
-	c = config();
+	c = world_config();
 	c.pin_dir = "/tmp";
 	assert_int_equal(datapath_open(&c, &datapath, &problem), -EINVAL);
 	assert_non_null(strstr(problem.text, "mount -t bpf"));
@@ -493,43 +367,39 @@ static void test_cgroup_and_pin_directory_are_checked(void **state)
 	assert_int_equal(dp_pin_dir_cleanup(pins, &problem), 0);
 }
 
-int main(void)
+static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_is_not_ours_is_untouched, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_no_endpoints, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_non_blocking_connect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connect, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_not_ours_is_untouched, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_no_endpoints, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_non_blocking_connect, world_setup,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(test_reconnected_udp_socket_forgets_the_service,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(test_health_decides, setup, teardown),
+						world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_health_decides, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_terminating_only_when_nothing_else_is_left,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(test_health_of_a_dead_daemon_is_ignored, setup,
-						teardown),
+						world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_health_of_a_dead_daemon_is_ignored,
+						world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(
-			test_pinned_datapath_serves_without_a_daemon_and_is_taken_over, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_second_daemon_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_other_abi_version_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_another_cgroup_gets_the_programs, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_cgroup_and_pin_directory_are_checked, setup,
-						teardown),
+			test_pinned_datapath_serves_without_a_daemon_and_is_taken_over, world_setup,
+			world_teardown),
+		cmocka_unit_test_setup_teardown(test_second_daemon_is_refused, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_other_abi_version_is_refused, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_another_cgroup_gets_the_programs, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_cgroup_and_pin_directory_are_checked,
+						world_setup, world_teardown),
 	};
-	const char *missing = sandbox_enter(&sandbox);
-	int failed;
 
-	if (missing) {
-		printf("skip: %s\n", missing);
-		return 77;
-	}
-	log_set_level(getenv("SWERVE_TEST_DEBUG") ? LOG_DEBUG : LOG_ERROR);
-	have_set_retval = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-						  BPF_FUNC_set_retval, NULL) == 1;
-	print_message("bpf_set_retval: %s\n", have_set_retval ? "yes" : "no");
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	sandbox_leave(&sandbox);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return world_run(run);
 }

@@ -110,13 +110,18 @@ static void serve(__u32 ready, __u32 terminating)
 	}
 }
 
-static struct choice choose(int expected)
+static struct choice choose_for(const struct asker *asker, int expected)
 {
 	struct choice choice = {};
 
 	frontend.check = sw_frontend_check(&frontend_key, &frontend) + wrong_check;
-	assert_int_equal(choose_backend(&frontend_key, &choice), expected);
+	assert_int_equal(choose_backend(&frontend_key, asker, &choice), expected);
 	return choice;
+}
+
+static struct choice choose(int expected)
+{
+	return choose_for(&(struct asker){}, expected);
 }
 
 /* How often each of the first n backends is chosen in `draws` draws. */
@@ -350,6 +355,68 @@ static void test_random_states_against_a_naive_model(void **state)
 	}
 }
 
+static const struct asker has_second = {.backend = 2, .port = 8001};
+
+static void test_an_asker_stays_while_its_backend_lives(void **state)
+{
+	(void)state;
+	serve(10, 2);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(choose_for(&has_second, CHOICE_BACKEND).backend, 2);
+	backends[2].health = SW_HEALTH_SUSPECT;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(choose_for(&has_second, CHOICE_BACKEND).backend, 2);
+	/* Staying is no connection, but it is use. */
+	assert_int_equal(load[2].connects, 0);
+	assert_int_equal(services[SERVICE].last_used, now);
+}
+
+static void test_an_asker_stays_with_what_terminates(void **state)
+{
+	const struct asker asker = {.backend = 12, .port = 8011};
+
+	(void)state;
+	serve(10, 2);
+	assert_int_equal(choose_for(&asker, CHOICE_BACKEND).backend, 12);
+}
+
+static void test_an_asker_leaves_what_is_down(void **state)
+{
+	(void)state;
+	serve(3, 0);
+	backends[2].health = SW_HEALTH_DOWN;
+	for (int i = 0; i < 50; i++)
+		assert_int_not_equal(choose_for(&has_second, CHOICE_BACKEND).backend, 2);
+	assert_int_equal(load[1].connects + load[3].connects, 50);
+	/* All are: then it might as well stay. */
+	backends[1].health = backends[3].health = SW_HEALTH_DOWN;
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(choose_for(&has_second, CHOICE_BACKEND).backend, 2);
+}
+
+static void test_an_asker_leaves_what_is_gone(void **state)
+{
+	(void)state;
+	for (unsigned int what = 0; what < 5; what++) {
+		setup(NULL);
+		serve(1, 0);
+		backends[2] = (struct sw_backend){
+			.port = 8001, .service = SERVICE, .health = SW_HEALTH_UP};
+		assert_int_equal(choose_for(&has_second, CHOICE_BACKEND).backend, 2);
+		if (what == 0)
+			backends[2].health = SW_HEALTH_FREE;
+		else if (what == 1)
+			backends[2].service = SERVICE + 1;
+		else if (what == 2)
+			backends[2].port = 8002;
+		else if (what == 3)
+			backends[2].retired = 1;
+		else
+			backends[2].addr.bytes[15] = 1;
+		assert_int_equal(choose_for(&has_second, CHOICE_BACKEND).backend, 1);
+	}
+}
+
 /* The rank that swervectl shows for the one backend there is. */
 static __u32 shown_rank(void)
 {
@@ -404,6 +471,10 @@ int main(void)
 		cmocka_unit_test_setup(test_no_endpoints_is_refused_and_counted, setup),
 		cmocka_unit_test_setup(test_element_given_to_another_service_is_absent, setup),
 		cmocka_unit_test_setup(test_element_of_another_frontend_is_not_ours, setup),
+		cmocka_unit_test_setup(test_an_asker_stays_while_its_backend_lives, setup),
+		cmocka_unit_test_setup(test_an_asker_stays_with_what_terminates, setup),
+		cmocka_unit_test_setup(test_an_asker_leaves_what_is_down, setup),
+		cmocka_unit_test_setup(test_an_asker_leaves_what_is_gone, setup),
 		cmocka_unit_test_setup(test_swervectl_shows_the_rank_that_counts, setup),
 		cmocka_unit_test_setup(test_random_states_against_a_naive_model, setup),
 	};

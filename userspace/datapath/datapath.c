@@ -271,8 +271,10 @@ static void tell(const struct datapath *datapath, const struct dp_changes *chang
 		 const struct plan_port *port, datapath_change_fn *fn, void *arg)
 {
 	vec_foreach(&changes->backends, change) {
-		if (!change->added)
+		if (!change->added) {
 			keep_connects(datapath, change->index);
+			datapath->maps.backends[change->index].retired = 1;
+		}
 		fn(arg, change->added ? port : NULL, change);
 	}
 }

@@ -32,10 +32,10 @@ struct hook {
 };
 
 static const struct hook hooks[] = {
-	{"sock_connect4", "sw_link_connect4"},
-	{"sock_connect6", "sw_link_connect6"},
-	{"sock_getpeername4", "sw_link_peer4"},
-	{"sock_getpeername6", "sw_link_peer6"},
+	{"sock_connect4", "sw_link_connect4"},  {"sock_connect6", "sw_link_connect6"},
+	{"sock_recvmsg4", "sw_link_recvmsg4"},  {"sock_recvmsg6", "sw_link_recvmsg6"},
+	{"sock_sendmsg4", "sw_link_sendmsg4"},  {"sock_sendmsg6", "sw_link_sendmsg6"},
+	{"sock_getpeername4", "sw_link_peer4"}, {"sock_getpeername6", "sw_link_peer6"},
 };
 
 _Static_assert(ARRAY_SIZE(hooks) == DP_HOOKS, "a link for each hook");

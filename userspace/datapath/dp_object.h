@@ -12,7 +12,7 @@ struct dp_install {
 	const char *pin_dir; /* open and locked, see dp_pin_dir_open() */
 };
 
-enum { DP_HOOKS = 4 };
+enum { DP_HOOKS = 8 };
 
 /*
  * The links, held as long as the daemon lives: if somebody removes the pins, what serves goes on
