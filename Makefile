@@ -47,7 +47,8 @@ UNIT	  := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf/test_*.c))
 TEST_BPF_SRC := $(wildcard tests/bpf/*.bpf.c)
 TEST_SKELS := $(TEST_BPF_SRC:tests/bpf/%.bpf.c=$(BUILD)/%.skel.h)
-HARNESS	  := $(patsubst tests/harness/%.c,$(BUILD)/tests/%,$(wildcard tests/harness/*.c))
+HARNESS	  := $(patsubst tests/harness/%.c,$(BUILD)/tests/%,$(wildcard tests/harness/*.c)) \
+	     $(patsubst tests/harness/%/main.c,$(BUILD)/tests/%,$(wildcard tests/harness/*/main.c))
 FUZZERS	  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all
@@ -113,6 +114,13 @@ $(BUILD)/tests/%: tests/harness/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -g -MMD -MP $< -o $@ -lpthread
+
+# A program of several files has a directory of its own.
+.SECONDEXPANSION:
+$(BUILD)/tests/%: tests/harness/%/main.c $$(wildcard tests/harness/%/*.[ch])
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -g $(filter %.c,$(sort $^)) -o $@ -lpthread -luring
 
 # What is pure: bytes in, values out.
 FUZZED := userspace/base/% userspace/model/% userspace/source/decode% \
