@@ -49,12 +49,24 @@ static void dump_service(FILE *out, const struct service *service)
 		service->internal_policy == POLICY_LOCAL ? "Local" : "Cluster");
 	if (service->affinity_timeout)
 		fprintf(out, " affinity=%us", service->affinity_timeout);
+	if (service->external_policy == POLICY_LOCAL)
+		fputs(" external=Local", out);
+	if (service->health_check_port)
+		fprintf(out, " health-check=%u", service->health_check_port);
 	fputc('\n', out);
 	vec_foreach(&service->cluster_ips, ip)
 		fprintf(out, "\tip %s\n", addr_to_str(ip, addr));
-	vec_foreach(&service->ports, port)
-		fprintf(out, "\tport '%s' %u/%s\n", port->name, port->port,
+	vec_foreach(&service->external_ips, ip)
+		fprintf(out, "\texternal ip %s\n", addr_to_str(ip, addr));
+	vec_foreach(&service->balancer_ips, ip)
+		fprintf(out, "\tbalancer ip %s\n", addr_to_str(ip, addr));
+	vec_foreach(&service->ports, port) {
+		fprintf(out, "\tport '%s' %u/%s", port->name, port->port,
 			proto_to_str(port->proto));
+		if (port->node_port)
+			fprintf(out, " node-port=%u", port->node_port);
+		fputc('\n', out);
+	}
 	fprintf(out, "\tprobe %s %s port=%u interval=%s timeout=%s rise=%u fall=%u\n",
 		probe_kind_to_str(probe->kind), probe->path, probe->port,
 		duration_to_str(probe->interval, interval),
@@ -74,6 +86,10 @@ static void dump_endpoint(FILE *out, const struct endpoint *endpoint)
 		fprintf(out, " target=%s", endpoint->target);
 	if (*endpoint->uid)
 		fprintf(out, " uid=%s", endpoint->uid);
+	vec_foreach(&endpoint->zone_hints, hint)
+		fprintf(out, " for-zone=%s", *hint);
+	vec_foreach(&endpoint->node_hints, hint)
+		fprintf(out, " for-node=%s", *hint);
 	fputc('\n', out);
 }
 
@@ -94,7 +110,7 @@ static void dump_node(FILE *out, const struct node *node)
 {
 	char addr[ADDR_STR_SIZE];
 
-	fprintf(out, " zone=%s\n", node->zone);
+	fprintf(out, " zone=%s%s\n", node->zone, node->leaving ? " leaving" : "");
 	vec_foreach(&node->addresses, address)
 		fprintf(out, "\tip %s\n", addr_to_str(address, addr));
 }

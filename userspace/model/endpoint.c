@@ -8,6 +8,12 @@ void endpoint_done(struct endpoint *endpoint)
 	free(endpoint->node_name);
 	free(endpoint->target);
 	free(endpoint->uid);
+	vec_foreach(&endpoint->zone_hints, hint)
+		free(*hint);
+	vec_done(&endpoint->zone_hints);
+	vec_foreach(&endpoint->node_hints, hint)
+		free(*hint);
+	vec_done(&endpoint->node_hints);
 	*endpoint = (struct endpoint){};
 }
 

@@ -16,8 +16,11 @@ struct endpoint {
 	char *node_name; /* "" when unknown */
 	char *target;    /* targetRef: "namespace/name" of the pod, "" when there is none */
 	char *uid;       /* targetRef's uid, "" when there is none */
-	bool ready;      /* missing condition: true */
-	bool serving;    /* missing condition: true */
+	/* hints: where it should be used from. Empty: it has none of that kind. */
+	VEC(char *) zone_hints;
+	VEC(char *) node_hints;
+	bool ready;   /* missing condition: true */
+	bool serving; /* missing condition: true */
 	bool terminating;
 };
 

@@ -11,6 +11,8 @@ void service_free(struct service *service)
 		free(port->name);
 	vec_done(&service->ports);
 	vec_done(&service->cluster_ips);
+	vec_done(&service->external_ips);
+	vec_done(&service->balancer_ips);
 	free(service->namespace);
 	free(service->name);
 	free(service->uid);

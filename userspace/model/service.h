@@ -17,9 +17,10 @@
 enum traffic_policy { POLICY_CLUSTER, POLICY_LOCAL };
 
 struct service_port {
-	char *name;    /* "" when the Service has a single unnamed port */
-	uint16_t port; /* host order, never 0 */
-	uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP */
+	char *name;         /* "" when the Service has a single unnamed port */
+	uint16_t port;      /* host order, never 0 */
+	uint8_t proto;      /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP */
+	uint16_t node_port; /* host order; 0: none */
 };
 
 struct service {
@@ -27,12 +28,16 @@ struct service {
 	char *name;
 	char *uid;                    /* "" when the source has none */
 	VEC(struct addr) cluster_ips; /* empty: headless or ExternalName */
+	VEC(struct addr) external_ips;
+	VEC(struct addr) balancer_ips; /* of the load balancer, unless it is a proxy (ipMode) */
 	VEC(struct service_port) ports;
 	enum traffic_policy internal_policy;
-	uint32_t affinity_timeout; /* s, of session affinity by client; 0: none */
-	struct probe_spec probe;   /* from the annotations swerve.dev/probe… */
-	struct conn_policy conns;  /* from swerve.dev/on-down and swerve.dev/down-grace */
-	struct steer_policy steer; /* from swerve.dev/balance, outlier-5xx, …-timeout */
+	enum traffic_policy external_policy;
+	uint16_t health_check_port; /* healthCheckNodePort, host order; 0: none */
+	uint32_t affinity_timeout;  /* s, of session affinity by client; 0: none */
+	struct probe_spec probe;    /* from the annotations swerve.dev/probe… */
+	struct conn_policy conns;   /* from swerve.dev/on-down and swerve.dev/down-grace */
+	struct steer_policy steer;  /* from swerve.dev/balance, outlier-5xx, …-timeout */
 };
 
 /* Frees the service and what it owns. NULL is allowed. */

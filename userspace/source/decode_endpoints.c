@@ -90,6 +90,47 @@ static int decode_node_name(struct decode_reader *reader, const struct field *pa
 	return endpoint->node_name ? 0 : -ENOMEM;
 }
 
+/* hints.forZones or hints.forNodes: the names in it. The caller frees what was put into *items. */
+static int decode_hint_names(struct decode_reader *reader, const struct field *list, char ***items,
+			     size_t *len, size_t *cap)
+{
+	size_t count = field_len(list);
+
+	for (size_t i = 0; i < count; i++) {
+		struct field element = field_element(reader, list, i, FIELD_OBJECT);
+		struct field field =
+			field_member(reader, &element, "name", FIELD_STRING, DROPS_PART);
+		const char *name = field_string(&field);
+		char **room;
+
+		if (!name)
+			continue;
+		room = vec_room(*items, cap, *len, sizeof(*room));
+		if (!room)
+			return -ENOMEM;
+		*items = room;
+		room[*len] = strdup(name);
+		if (!room[*len])
+			return -ENOMEM;
+		(*len)++;
+	}
+	return 0;
+}
+
+static int decode_hints(struct decode_reader *reader, const struct field *parent,
+			struct endpoint *endpoint)
+{
+	struct field hints = field_member(reader, parent, "hints", FIELD_OBJECT, DROPS_PART);
+	struct field zones = field_member(reader, &hints, "forZones", FIELD_ARRAY, DROPS_PART);
+	struct field nodes = field_member(reader, &hints, "forNodes", FIELD_ARRAY, DROPS_PART);
+	int r = decode_hint_names(reader, &zones, &endpoint->zone_hints.items,
+				  &endpoint->zone_hints.len, &endpoint->zone_hints.cap);
+
+	return r < 0 ? r
+		     : decode_hint_names(reader, &nodes, &endpoint->node_hints.items,
+					 &endpoint->node_hints.len, &endpoint->node_hints.cap);
+}
+
 static int push_endpoint(struct decode_reader *reader, const struct field *field,
 			 const struct endpoint *values, struct endpoint_subset *subset)
 {
@@ -97,6 +138,7 @@ static int push_endpoint(struct decode_reader *reader, const struct field *field
 
 	if (decode_node_name(reader, field, &endpoint) < 0 ||
 	    decode_target(reader, field, &endpoint) < 0 ||
+	    decode_hints(reader, field, &endpoint) < 0 ||
 	    vec_push(&subset->endpoints, endpoint) < 0)
 		return -ENOMEM;
 	endpoint = (struct endpoint){};

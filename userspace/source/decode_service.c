@@ -78,6 +78,92 @@ static int decode_cluster_ips(struct decode_reader *reader, const struct field *
 	return 0;
 }
 
+/* A list of addresses; of those that are there twice, one. */
+static int push_address(struct decode_reader *reader, const struct field *field,
+			struct addr **items, size_t *len, size_t *cap)
+{
+	struct addr addr, *room;
+
+	if (!field_address(reader, field, &addr))
+		return 0;
+	for (size_t i = 0; i < *len; i++) {
+		if (addr_equal(&(*items)[i], &addr))
+			return 0;
+	}
+	room = vec_room(*items, cap, *len, sizeof(addr));
+	if (!room)
+		return -ENOMEM;
+	*items = room;
+	room[(*len)++] = addr;
+	return 0;
+}
+
+static int decode_external_ips(struct decode_reader *reader, const struct field *spec,
+			       struct service *service)
+{
+	struct field ips = field_member(reader, spec, "externalIPs", FIELD_ARRAY, DROPS_PART);
+	size_t len = field_len(&ips);
+
+	for (size_t i = 0; i < len; i++) {
+		struct field element = field_element(reader, &ips, i, FIELD_STRING);
+		int r = push_address(reader, &element, &service->external_ips.items,
+				     &service->external_ips.len, &service->external_ips.cap);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * Where a load balancer sends packets to its own address on unchanged (ipMode VIP), the address is
+ * the Service's on every node. A proxy has to see the connection.
+ */
+static bool is_vip(struct decode_reader *reader, const struct field *ingress)
+{
+	struct field mode = field_member(reader, ingress, "ipMode", FIELD_STRING, DROPS_PART);
+
+	return !mode.wrong && (!mode.value || strcmp(field_string(&mode), "VIP") == 0);
+}
+
+static int decode_balancer_ips(struct decode_reader *reader, const struct field *root,
+			       struct service *service)
+{
+	struct field status = field_member(reader, root, "status", FIELD_OBJECT, DROPS_PART);
+	struct field balancer =
+		field_member(reader, &status, "loadBalancer", FIELD_OBJECT, DROPS_PART);
+	struct field list = field_member(reader, &balancer, "ingress", FIELD_ARRAY, DROPS_PART);
+	size_t len = field_len(&list);
+
+	for (size_t i = 0; i < len; i++) {
+		struct field ingress = field_element(reader, &list, i, FIELD_OBJECT);
+		struct field ip = field_member(reader, &ingress, "ip", FIELD_STRING, DROPS_PART);
+		int r;
+
+		/* Some have a host name instead. */
+		if (!ip.value || !*field_string(&ip) || !is_vip(reader, &ingress))
+			continue;
+		r = push_address(reader, &ip, &service->balancer_ips.items,
+				 &service->balancer_ips.len, &service->balancer_ips.cap);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A port number that may be missing; 0 then, and after a problem. */
+static uint16_t decode_optional_port(struct decode_reader *reader, const struct field *parent,
+				     const char *key)
+{
+	struct field field = field_member(reader, parent, key, FIELD_INTEGER, DROPS_PART);
+	json_int_t number = json_integer_value(field.value);
+
+	if (number >= 0 && number <= UINT16_MAX)
+		return (uint16_t)number;
+	field_problem(reader, &field, DROPS_PART, "is not a port number (1 to 65535)");
+	return 0;
+}
+
 static uint8_t *seen_byte(struct seen_ports *seen, uint16_t port, uint8_t proto)
 {
 	size_t row = proto == IPPROTO_TCP ? 0 : proto == IPPROTO_UDP ? 1 : 2;
@@ -106,7 +192,12 @@ static int decode_service_port(struct decode_reader *reader, const struct field 
 		return 0;
 	}
 	name = strdup(values.name);
-	port = (struct service_port){name, values.port, values.proto};
+	port = (struct service_port){
+		.name = name,
+		.port = values.port,
+		.proto = values.proto,
+		.node_port = decode_optional_port(reader, field, "nodePort"),
+	};
 	if (!name || vec_push(&service->ports, port) < 0)
 		return -ENOMEM;
 	TAKE_PTR(name);
@@ -133,20 +224,18 @@ static int decode_service_ports(struct decode_reader *reader, const struct field
 	return 0;
 }
 
-static void decode_policy(struct decode_reader *reader, const struct field *spec,
-			  struct service *service)
+static enum traffic_policy decode_policy(struct decode_reader *reader, const struct field *spec,
+					 const char *key)
 {
-	struct field policy =
-		field_member(reader, spec, "internalTrafficPolicy", FIELD_STRING, DROPS_PART);
+	struct field policy = field_member(reader, spec, key, FIELD_STRING, DROPS_PART);
 	const char *text = field_string(&policy);
 
-	service->internal_policy = POLICY_CLUSTER;
 	if (!text || strcmp(text, "Cluster") == 0)
-		return;
+		return POLICY_CLUSTER;
 	if (strcmp(text, "Local") == 0)
-		service->internal_policy = POLICY_LOCAL;
-	else
-		field_problem(reader, &policy, DROPS_PART, "is not Cluster or Local");
+		return POLICY_LOCAL;
+	field_problem(reader, &policy, DROPS_PART, "is not Cluster or Local");
+	return POLICY_CLUSTER;
 }
 
 /* The API server's rules (ValidateService): 1 s to a day, three hours unless said otherwise. */
@@ -228,9 +317,15 @@ static int decode_spec(struct decode_reader *reader, const struct field *root,
 			field_missing(reader, &spec, DROPS_OBJECT);
 		return 0;
 	}
-	decode_policy(reader, &spec, service);
+	service->internal_policy = decode_policy(reader, &spec, "internalTrafficPolicy");
+	service->external_policy = decode_policy(reader, &spec, "externalTrafficPolicy");
+	service->health_check_port = decode_optional_port(reader, &spec, "healthCheckNodePort");
 	decode_affinity(reader, &spec, service);
 	r = decode_cluster_ips(reader, &spec, service);
+	if (r == 0)
+		r = decode_external_ips(reader, &spec, service);
+	if (r == 0)
+		r = decode_balancer_ips(reader, root, service);
 	return r < 0 ? r : decode_service_ports(reader, &spec, service);
 }
 
