@@ -17,6 +17,7 @@ enum {
 	SW_ABI_VERSION = 2,
 
 	SW_MAX_FRONTENDS = 65536,
+	SW_MAX_NODES = 32768, /* addresses of nodes */
 	SW_MAX_SERVICES = 32768,
 	SW_MAX_SLOTS = 262144,
 	SW_MAX_BACKENDS = 131072,
@@ -42,6 +43,9 @@ struct sw_addr {
 /* Where a frontend is to be looked for. */
 enum sw_scope {
 	SW_SCOPE_ADDRESS = 0, /* addr is the address that the application connects to */
+	/* A NodePort, for every address that sw_nodes has; addr is ::ffff:0.0.0.0 or :: */
+	SW_SCOPE_THIS_NODE = 1,   /* addresses of this node */
+	SW_SCOPE_OTHER_NODES = 2, /* addresses of other nodes */
 };
 
 /* Key of sw_frontends: what an application may connect() to. */
@@ -52,6 +56,11 @@ struct sw_frontend_key {
 	__u8 scope; /* enum sw_scope */
 };
 _Static_assert(sizeof(struct sw_frontend_key) == 20, "hash key without hidden padding");
+
+enum sw_frontend_flags {
+	SW_FRONTEND_ELSEWHERE =
+		1, /* no slots: the policy is Local, and the endpoints are elsewhere */
+};
 
 /*
  * Value of sw_frontends. Its slots are sw_slots[slot_base .. slot_base + ready + terminating - 1]:
@@ -66,9 +75,10 @@ struct sw_frontend {
 	__u32 usable;      /* <= ready */
 	__u32 ready;       /* endpoints that Kubernetes calls ready */
 	__u32 terminating; /* endpoints that are serving and terminating */
+	__u32 flags;       /* enum sw_frontend_flags */
 	__u32 check;       /* sw_frontend_check() of key and value */
 };
-_Static_assert(sizeof(struct sw_frontend) == 24, "no hidden padding");
+_Static_assert(sizeof(struct sw_frontend) == 28, "no hidden padding");
 
 /*
  * The kernel uses an element of a hash again as soon as it is replaced, even while a program still
@@ -90,7 +100,8 @@ static inline __u32 sw_frontend_check(const struct sw_frontend_key *key,
 	check = (check ^ value->slot_base) * 0x01000193;
 	check = (check ^ value->usable) * 0x01000193;
 	check = (check ^ value->ready) * 0x01000193;
-	return (check ^ value->terminating) * 0x01000193;
+	check = (check ^ value->terminating) * 0x01000193;
+	return (check ^ value->flags) * 0x01000193;
 }
 
 /* How a connection chooses among the backends that are equally well. */
@@ -99,6 +110,21 @@ enum sw_balance {
 	SW_BALANCE_ROUND_ROBIN = 1,
 	SW_BALANCE_LEAST_CONN = 2, /* the one of two random ones that has fewer open connections */
 };
+
+/* Value of sw_nodes. */
+enum sw_node_kind {
+	SW_NODE_THIS = 1,  /* an address of this node */
+	SW_NODE_OTHER = 2, /* of another one */
+	/* 127.0.0.1, which stands for all of 127.0.0.0/8: of this node for who is in its network. */
+	SW_NODE_LOOPBACK = 3,
+};
+
+/* Value of sw_nodes, whose key is a struct sw_addr. Writer: userspace. */
+struct sw_node {
+	__u32 kind; /* enum sw_node_kind */
+	__u32 pad;  /* 0 */
+};
+_Static_assert(sizeof(struct sw_node) == 8, "no hidden padding");
 
 /*
  * How connections of one service port are treated: from the Service's spec and annotations. Written

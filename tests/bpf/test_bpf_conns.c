@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "unit/plan_list_all.h"
+
 #include "bpf/sandbox.h"
 
 #include "base/addr.h"
@@ -147,18 +149,22 @@ static uint32_t publish(struct world *world, const char *name, const char *front
 				 .ready = 1};
 	struct datapath_result result;
 	struct plan plan = {};
+	struct plan_list all = plan_list_all(1, 1);
 
 	snprintf(port.name, sizeof(port.name), "%s:80/%s", name,
 		 type == SOCK_STREAM ? "tcp" : "udp");
 	assert_int_equal(addr_from_str(frontend, &address.addr), 0);
 	assert_int_equal(vec_push(&port.frontends, address), 0);
 	assert_int_equal(vec_push(&port.endpoints, endpoint), 0);
+	assert_int_equal(vec_push(&port.lists, all), 0);
 	assert_int_equal(vec_push(&plan.ports, port), 0);
 	assert_int_equal(datapath_apply(world->datapath, name, &plan, clock_now(), ignore_backend,
 					NULL, &result),
 			 0);
 	vec_done(&port.frontends);
 	vec_done(&port.endpoints);
+	vec_done(&port.lists);
+	plan_list_done(&all);
 	vec_done(&plan.ports);
 	return dp_table_port(datapath_table(world->datapath), port.name)->service;
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "bpf/world.h"
+#include "unit/plan_list_all.h"
 
 #include "base/addr.h"
 #include "base/clock.h"
@@ -146,6 +147,7 @@ void world_publish(struct world *world, const struct world_service *service)
 				 .affinity_timeout = service->affinity_timeout};
 	struct datapath_result result;
 	struct plan plan = {};
+	struct plan_list all = plan_list_all(service->count, port.ready);
 	struct addr addr;
 
 	snprintf(port.name, sizeof(port.name), "%.100s:80/%s", service->name,
@@ -162,12 +164,15 @@ void world_publish(struct world *world, const struct world_service *service)
 
 		assert_int_equal(vec_push(&port.endpoints, endpoint), 0);
 	}
+	assert_int_equal(vec_push(&port.lists, all), 0);
 	assert_int_equal(vec_push(&plan.ports, port), 0);
 	assert_int_equal(datapath_apply(world->datapath, service->name, &plan, clock_now(),
 					remember_backend, &publication, &result),
 			 0);
 	vec_done(&port.frontends);
 	vec_done(&port.endpoints);
+	plan_list_done(&all);
+	vec_done(&port.lists);
 	vec_done(&plan.ports);
 }
 

@@ -6,6 +6,7 @@
 #include "model/endpoint.h"
 #include "model/model.h"
 #include "model/node.h"
+#include "model/node_ports.h"
 #include "model/plan.h"
 #include "model/service.h"
 #include "source/decode.h"
@@ -14,6 +15,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct node_ports everywhere;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -132,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct decode_events events = {.object = on_object, .problem = on_problem};
 	int r;
 
-	require(model_new("node-1", &model) == 0);
+	require(model_new("node-1", &everywhere, &model) == 0);
 	events.arg = model;
 	r = decode((const char *)data, size, &events);
 	require(r == 0 || r == -EINVAL);

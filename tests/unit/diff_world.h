@@ -3,9 +3,11 @@
 #pragma once
 
 #include "fake_kernel.h"
+#include "plan_list_all.h"
 
 #include "base/duration.h"
 #include "datapath/dp_adopt.h"
+#include "datapath/dp_encode.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -79,6 +81,9 @@ static inline void plan_free(struct plan_port *port)
 {
 	vec_done(&port->frontends);
 	vec_done(&port->endpoints);
+	vec_foreach(&port->lists, list)
+		plan_list_done(list);
+	vec_done(&port->lists);
 }
 
 static inline bool health_is_usable(const void *arg, uint32_t backend)
@@ -129,13 +134,30 @@ static inline void expire(struct world *world)
 	}
 }
 
+/* A port without lists has one list of all endpoints. */
+static inline int diff(struct world *world, const struct plan_port *port,
+		       struct dp_changes *changes)
+{
+	struct dp_policy p = policy(world);
+	struct plan_list all = plan_list_all(port->endpoints.len, port->ready);
+	struct plan_port want = *port;
+	int err;
+
+	if (!want.lists.len) {
+		want.lists.items = &all;
+		want.lists.len = 1;
+	}
+	err = dp_diff_port(&world->table, &want, &p, world->now + GRACE, changes);
+	plan_list_done(&all);
+	return err;
+}
+
 /* Applies and returns the changes, which the caller frees. */
 static inline struct dp_changes apply(struct world *world, const struct plan_port *port)
 {
-	struct dp_policy p = policy(world);
 	struct dp_changes changes = {};
 
-	assert_int_equal(dp_diff_port(&world->table, port, &p, world->now + GRACE, &changes), 0);
+	assert_int_equal(diff(world, port, &changes), 0);
 	run_changes(world, &changes);
 	return changes;
 }
@@ -161,25 +183,51 @@ static inline uint32_t slot(const struct world *world, const struct sw_frontend 
 	return world->kernel.slots[frontend->slot_base + i].backend;
 }
 
-/* What the kernel has must be what the last plan of each port says. */
+static inline bool is_member(const struct world *world, const struct plan_port *port,
+			     const struct plan_list *list, size_t first, size_t end,
+			     uint32_t backend)
+{
+	struct addr addr = dp_addr(&world->kernel.backends[backend].addr);
+
+	for (size_t i = first; i < end; i++) {
+		if (addr_equal(&port->endpoints.items[list->members.items[i]].addr, &addr))
+			return true;
+	}
+	return false;
+}
+
+static inline void check_leads_to(const struct world *world, const struct plan_port *port,
+				  const struct sw_frontend *frontend, const struct plan_list *list)
+{
+	assert_true(frontend->ready == list->preferred || frontend->ready == list->ready);
+	assert_int_equal(frontend->terminating, list->members.len - list->ready);
+	assert_int_equal(frontend->flags, list->elsewhere ? SW_FRONTEND_ELSEWHERE : 0);
+	for (uint32_t i = 0; i < frontend->ready + frontend->terminating; i++) {
+		bool ready = i < frontend->ready;
+
+		assert_true(is_member(world, port, list, ready ? 0 : list->ready,
+				      ready ? frontend->ready : list->members.len,
+				      slot(world, frontend, i)));
+	}
+}
+
+/* What the kernel has must be what the last plan of the port says; n is its first frontend. */
 static inline void check_serves(const struct world *world, const struct plan_port *port,
 				unsigned int n)
 {
-	const struct sw_frontend *frontend = kernel_frontend(world, n);
+	struct plan_list all = plan_list_all(port->endpoints.len, port->ready);
+	const struct sw_frontend *first = kernel_frontend(world, n);
 
-	assert_non_null(frontend);
-	assert_string_equal(world->kernel.services[frontend->service].name, port->name);
-	assert_int_equal(world->kernel.services[frontend->service].policy.affinity_timeout,
-			 port->affinity_timeout);
-	assert_int_equal(frontend->ready, port->ready);
-	assert_int_equal(frontend->ready + frontend->terminating, port->endpoints.len);
-	for (uint32_t i = 0; i < port->endpoints.len; i++) {
-		struct addr addr = dp_addr(&world->kernel.backends[slot(world, frontend, i)].addr);
-		bool found = false;
+	assert_non_null(first);
+	assert_string_equal(world->kernel.services[first->service].name, port->name);
+	vec_foreach(&port->frontends, frontend) {
+		struct sw_frontend_key key = dp_encode_frontend_key(frontend, port->proto);
+		const struct sw_frontend *found =
+			hashmap_get(world->kernel.frontends, &key, sizeof(key));
 
-		for (size_t k = i < port->ready ? 0 : port->ready;
-		     k < (i < port->ready ? port->ready : port->endpoints.len); k++)
-			found |= addr_equal(&port->endpoints.items[k].addr, &addr);
-		assert_true(found);
+		if (found && found->service == first->service)
+			check_leads_to(world, port, found,
+				       port->lists.len ? &port->lists.items[frontend->list] : &all);
 	}
+	plan_list_done(&all);
 }

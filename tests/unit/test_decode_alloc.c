@@ -7,6 +7,7 @@
 #include "model/endpoint.h"
 #include "model/model.h"
 #include "model/node.h"
+#include "model/node_ports.h"
 #include "model/plan.h"
 #include "model/service.h"
 #include "source/decode.h"
@@ -20,6 +21,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+static const struct node_ports everywhere;
 
 static bool counting;
 static unsigned long allocations; /* since counting was set */
@@ -267,7 +270,7 @@ static void test_decode_malformed(void **state)
 static int plan_list(struct received *received, struct plan *plan)
 {
 	struct model *model = NULL;
-	int r = model_new("n1", &model);
+	int r = model_new("n1", &everywhere, &model);
 
 	for (size_t i = 0; i < received->len && r == 0; i++)
 		r = model_put(model, &received->objects[i]);
@@ -311,7 +314,7 @@ static void test_model_put_keeps_the_old_object(void **state)
 
 		assert_int_equal(decode_list(&first), 0);
 		assert_int_equal(decode_list(&second), 0);
-		assert_int_equal(model_new("n1", &model), 0);
+		assert_int_equal(model_new("n1", &everywhere, &model), 0);
 		assert_int_equal(model_put(model, &first.objects[1]), 0);
 		free(second.objects[1].endpoints->service);
 		second.objects[1].endpoints->service = strdup("other");

@@ -211,6 +211,7 @@ static void test_frontend_that_moves_is_handed_over_with_one_operation(void **st
 	plan_frontend(&second, 1);
 	plan_pod(&second, 2, "");
 	second.ready = 1;
+	assert_int_equal(vec_push(&second.lists, plan_list_all(1, 1)), 0);
 	apply_only(world, &first);
 	p.may_take = always_take;
 	assert_int_equal(dp_diff_port(&world->table, &second, &p, world->now + GRACE, &changes), 0);
@@ -245,10 +246,10 @@ static void test_range_that_is_far_too_long_is_given_back(void **state)
 		plan_pod(&port, i, "");
 	port.ready = 1000;
 	apply_only(world, &port);
-	assert_int_equal(dp_table_port(&world->table, port.name)->slots.count, 1024);
+	assert_int_equal(dp_table_port(&world->table, port.name)->lists.items[0].slots.count, 1024);
 	port.endpoints.len = port.ready = 1;
 	apply_only(world, &port);
-	assert_int_equal(dp_table_port(&world->table, port.name)->slots.count, 1);
+	assert_int_equal(dp_table_port(&world->table, port.name)->lists.items[0].slots.count, 1);
 	check_serves(world, &port, 1);
 	plan_free(&port);
 }
@@ -276,7 +277,6 @@ static void test_queue_of_releases_does_not_grow(void **state)
 static void test_full_map_leaves_the_port_as_it_was(void **state)
 {
 	struct world *world = *state;
-	struct dp_policy p = policy(world);
 	struct dp_changes changes = {};
 	struct plan_port port;
 	uint32_t id;
@@ -290,15 +290,15 @@ static void test_full_map_leaves_the_port_as_it_was(void **state)
 		;
 	plan_pod(&port, 2, "");
 	port.ready = 2;
-	assert_int_equal(dp_diff_port(&world->table, &port, &p, 0, &changes), -ENOSPC);
+	assert_int_equal(diff(world, &port, &changes), -ENOSPC);
 	assert_int_equal(changes.ops.len, 0);
-	assert_int_equal(dp_table_port(&world->table, port.name)->ready, 1);
+	assert_int_equal(dp_table_port(&world->table, port.name)->backends.len, 1);
 	plan_free(&port);
 	plan_init(&port, "default/other:80/tcp");
 	plan_frontend(&port, 2);
 	plan_pod(&port, 3, "");
 	port.ready = 1;
-	assert_int_equal(dp_diff_port(&world->table, &port, &p, 0, &changes), -ENOSPC);
+	assert_int_equal(diff(world, &port, &changes), -ENOSPC);
 	assert_null(dp_table_port(&world->table, port.name));
 	assert_int_equal(world->table.services.count, 1);
 	dp_changes_done(&changes);

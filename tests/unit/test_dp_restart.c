@@ -9,6 +9,25 @@
 
 #include "diff_world.h"
 
+/* Some of the ready ones, some of them preferred, and some of the others. */
+static void random_list(struct world *world, struct plan_port *port)
+{
+	struct plan_list list = {};
+
+	for (uint32_t i = 0; i < port->endpoints.len; i++) {
+		if (i == port->ready)
+			list.ready = list.members.len;
+		if (rand_r(&world->seed) % 3)
+			assert_int_equal(vec_push(&list.members, i), 0);
+	}
+	if (port->ready == port->endpoints.len)
+		list.ready = list.members.len;
+	if (list.ready)
+		list.preferred = 1 + (unsigned int)rand_r(&world->seed) % list.ready;
+	list.elsewhere = !list.members.len && rand_r(&world->seed) % 2;
+	assert_int_equal(vec_push(&port->lists, list), 0);
+}
+
 static void random_plan(struct world *world, struct plan_port *port, unsigned int service)
 {
 	static const char *const uids[] = {"", "a", "b"};
@@ -25,6 +44,10 @@ static void random_plan(struct world *world, struct plan_port *port, unsigned in
 	for (unsigned int i = 0; i < count; i++)
 		plan_pod(port, service * 32 + offset + i, uids[rand_r(&world->seed) % 3]);
 	port->ready = count ? (unsigned int)rand_r(&world->seed) % (count + 1) : 0;
+	for (unsigned int i = 1 + (unsigned int)rand_r(&world->seed) % 3; i; i--)
+		random_list(world, port);
+	vec_foreach(&port->frontends, frontend)
+		frontend->list = (unsigned int)rand_r(&world->seed) % (uint32_t)port->lists.len;
 }
 
 static void random_health(struct world *world)
@@ -65,11 +88,10 @@ static void restart(struct world *world)
 /* Runs only the first operations of a change, as a daemon that is killed in the middle. */
 static void apply_and_crash(struct world *world, const struct plan_port *port)
 {
-	struct dp_policy p = policy(world);
 	struct dp_changes changes = {};
 	size_t stop;
 
-	assert_int_equal(dp_diff_port(&world->table, port, &p, world->now + GRACE, &changes), 0);
+	assert_int_equal(diff(world, port, &changes), 0);
 	stop = changes.ops.len ? (unsigned int)rand_r(&world->seed) % (changes.ops.len + 1) : 0;
 	for (size_t i = 0; i < stop; i++) {
 		fake_kernel_run(&world->kernel, &changes.ops.items[i]);

@@ -277,10 +277,44 @@ static void test_torn(void **state)
 	_cleanup_(dp_snapshot_done) struct dp_snapshot snapshot = {};
 
 	put_service(f, 1, "default/web:80/TCP");
-	put_frontend(f, "10.96.0.1", 80, (struct sw_frontend){.service = 1});
-	put_frontend(f, "10.96.0.2", 80, (struct sw_frontend){.service = 1, .slot_base = 4});
+	put_frontend(f, "10.96.0.1", 80, (struct sw_frontend){.service = 1, .slot_base = 4});
+	put_frontend(f, "10.96.0.2", 80,
+		     (struct sw_frontend){.service = 1, .slot_base = 4, .ready = 1});
 	snapshot = take(f);
 	assert_true(snapshot.services.items[0].torn);
+}
+
+/* With traffic policies, frontends of one service lead to different endpoints. */
+static void test_two_ranges(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(dp_snapshot_done) struct dp_snapshot snapshot = {};
+	const struct dp_snapshot_service *service;
+
+	put_service(f, 1, "default/web:80/TCP");
+	put_backend(f, 5, 1, "10.244.0.1", SW_HEALTH_UP);
+	put_backend(f, 6, 1, "10.244.0.2", SW_HEALTH_UP);
+	put_backend(f, 7, 1, "10.244.0.3", SW_HEALTH_UP);
+	f->maps.slots[4].backend = 5;
+	f->maps.slots[5].backend = 6;
+	f->maps.slots[8].backend = 6;
+	f->maps.slots[9].backend = 7;
+	put_frontend(
+		f, "10.96.0.1", 80,
+		(struct sw_frontend){
+			.service = 1, .slot_base = 4, .usable = 1, .ready = 1, .terminating = 1});
+	put_frontend(f, "10.96.0.2", 80,
+		     (struct sw_frontend){.service = 1, .slot_base = 8, .usable = 2, .ready = 2});
+	put_frontend(f, "10.96.0.3", 80, (struct sw_frontend){.service = 1});
+	snapshot = take(f);
+	service = &snapshot.services.items[0];
+	assert_false(service->torn);
+	assert_int_equal(service->backends.len, 3);
+	assert_int_equal(service->backends.items[1].index, 6);
+	assert_false(service->backends.items[1].terminating);
+	assert_int_equal(service->ready, 3);
+	assert_int_equal(service->terminating, 0);
+	assert_int_equal(service->usable_hint, 3);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -296,6 +330,7 @@ int main(void)
 		TEST(test_gaps),
 		TEST(test_nonsense_is_bounded),
 		TEST(test_torn),
+		TEST(test_two_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "model/endpoint.h"
 #include "model/model.h"
 #include "model/node.h"
+#include "model/node_ports.h"
 #include "model/service.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@
 
 #include <cmocka.h>
 
+static const struct node_ports everywhere;
+
 /* Few names, so that random steps hit each other. */
 enum { SERVICES = 3, SLICES = 6, NODES = 2, STEPS = 40000, GROUPS_MAX = 16 };
 
@@ -24,7 +27,7 @@ enum { NAMESPACES = ARRAY_SIZE(namespaces) };
 
 static int setup(void **state)
 {
-	return model_new("node-1", (struct model **)state);
+	return model_new("node-1", &everywhere, (struct model **)state);
 }
 
 static int teardown(void **state)

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rows say in words what a service and its groups of endpoints are:
- *   ips    "10.96.0.1 fd00::1"
- *   ports  "http:80/tcp :53/udp", with internalTrafficPolicy Local "Local http:80/tcp"
- *   groups "=http:8080/tcp 10.0.0.1/rs@n1 10.0.0.2/st | ..." one group between bars; r, s, t:
- *          ready, serving, terminating
+ * The rows say in words what a service and its groups of endpoints are (plan_fixture.h),
  * and expect lines of "NAME FRONTENDS > READY ; TERMINATING", or of "N skipped".
  */
 #include "base/cleanup.h"
 #include "model/endpoint.h"
 #include "model/model.h"
+#include "model/node_ports.h"
 #include "model/plan.h"
 #include "model/service.h"
 
@@ -24,6 +21,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "plan_fixture.h"
 
 struct row {
 	const char *what;
@@ -62,11 +61,11 @@ static const struct row rows[] = {
 	 "a/web:80/tcp 10.96.0.1:80 >\n"},
 	{"publishNotReadyAddresses: ready, not serving", "10.96.0.1", ":80/tcp",
 	 "=:80/tcp 10.0.0.1/r", "a/web:80/tcp 10.96.0.1:80 > 10.0.0.1:80\n"},
-	{"ready and terminating is not ready", "10.96.0.1", ":80/tcp",
-	 "=:80/tcp 10.0.0.1/rst 10.0.0.2/rs",
-	 "a/web:80/tcp 10.96.0.1:80 > 10.0.0.2:80 ; 10.0.0.1:80\n"},
+	{"publishNotReadyAddresses: ready while it terminates", "10.96.0.1", ":80/tcp",
+	 "=:80/tcp 10.0.0.1/rst 10.0.0.2/rs 10.0.0.3/rt",
+	 "a/web:80/tcp 10.96.0.1:80 > 10.0.0.1:80 10.0.0.2:80 10.0.0.3:80\n"},
 	{"terminating without serving is nothing", "10.96.0.1", ":80/tcp",
-	 "=:80/tcp 10.0.0.1/t 10.0.0.2/rt", "a/web:80/tcp 10.96.0.1:80 >\n"},
+	 "=:80/tcp 10.0.0.1/t 10.0.0.2/", "a/web:80/tcp 10.96.0.1:80 >\n"},
 	{"only terminating", "10.96.0.1", ":80/tcp", "=:80/tcp 10.0.0.2/st 10.0.0.1/st",
 	 "a/web:80/tcp 10.96.0.1:80 > ; 10.0.0.1:80 10.0.0.2:80\n"},
 
@@ -106,10 +105,10 @@ static const struct row rows[] = {
 	{"endpoints of the other family", "10.96.0.1", ":80/tcp", "=:80/tcp fd01::1/rs",
 	 "a/web:80/tcp 10.96.0.1:80 >\n"},
 
-	{"policy Local", "10.96.0.1", "Local :80/tcp",
+	{"policy Local", "10.96.0.1", "iLocal :80/tcp",
 	 "=:80/tcp 10.0.0.1/rs@n1 10.0.0.2/rs@n2 10.0.0.3/rs 10.0.0.4/st@n1 10.0.0.5/st@n2",
 	 "a/web:80/tcp 10.96.0.1:80 > 10.0.0.1:80 ; 10.0.0.4:80\n"},
-	{"policy Local, all elsewhere", "10.96.0.1", "Local :80/tcp", "=:80/tcp 10.0.0.2/rs@n2",
+	{"policy Local, all elsewhere", "10.96.0.1", "iLocal :80/tcp", "=:80/tcp 10.0.0.2/rs@n2",
 	 "a/web:80/tcp 10.96.0.1:80 >\n"},
 	{"policy Cluster does not look at nodes", "10.96.0.1", ":80/tcp",
 	 "=:80/tcp 10.0.0.1/rs@n1 10.0.0.2/rs@n2 10.0.0.3/rs",
@@ -123,133 +122,13 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
-static void *must(void *p)
-{
-	assert_non_null(p);
-	return p;
-}
-
-static struct addr parse_addr(const char *text)
-{
-	struct addr addr;
-
-	assert_int_equal(addr_from_str(text, &addr), 0);
-	return addr;
-}
-
-/* "name:80/tcp"; *ret_name is the caller's. */
-static void parse_port(char *word, char **ret_name, uint16_t *ret_port, uint8_t *ret_proto)
-{
-	char *colon = must(strchr(word, ':'));
-	char *slash = must(strchr(colon, '/'));
-	unsigned int port;
-
-	*colon = 0;
-	assert_int_equal(sscanf(colon + 1, "%u", &port), 1);
-	*ret_name = must(strdup(word));
-	*ret_port = (uint16_t)port;
-	*ret_proto = IPPROTO_TCP;
-	if (strcmp(slash, "/udp") == 0)
-		*ret_proto = IPPROTO_UDP;
-	if (strcmp(slash, "/sctp") == 0)
-		*ret_proto = IPPROTO_SCTP;
-}
-
-/* "10.0.0.1/rst@node" */
-static struct endpoint parse_endpoint(char *word)
-{
-	char *at = strchr(word, '@');
-	char *slash = must(strchr(word, '/'));
-	struct endpoint endpoint = {};
-
-	if (at)
-		*at = 0;
-	*slash = 0;
-	endpoint.addr = parse_addr(word);
-	endpoint.ready = strchr(slash + 1, 'r') != NULL;
-	endpoint.serving = strchr(slash + 1, 's') != NULL;
-	endpoint.terminating = strchr(slash + 1, 't') != NULL;
-	endpoint.node_name = must(strdup(at ? at + 1 : ""));
-	endpoint.uid = must(strdup(word));
-	assert_true(asprintf(&endpoint.target, "a/pod-%s", word) > 0);
-	return endpoint;
-}
-
-static void put(struct model *model, enum object_kind kind, void *value)
-{
-	struct object object = {.kind = kind, .service = value};
-
-	assert_int_equal(model_put(model, &object), 0);
-}
-
-static struct service *make_service(const char *ips, const char *ports)
-{
-	struct service *service = must(calloc(1, sizeof(*service)));
-	_cleanup_free_ char *ips_copy = must(strdup(ips));
-	_cleanup_free_ char *ports_copy = must(strdup(ports));
-	char *save;
-
-	service->namespace = must(strdup("a"));
-	service->name = must(strdup("web"));
-	service->uid = must(strdup(""));
-	service->probe = PROBE_SPEC_DEFAULT;
-	service->probe.rise = 7;
-	service->affinity_timeout = 60;
-	for (char *word = strtok_r(ips_copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
-		assert_int_equal(vec_push(&service->cluster_ips, parse_addr(word)), 0);
-	for (char *word = strtok_r(ports_copy, " ", &save); word;
-	     word = strtok_r(NULL, " ", &save)) {
-		struct service_port port;
-
-		if (strcmp(word, "Local") == 0) {
-			service->internal_policy = POLICY_LOCAL;
-			continue;
-		}
-		parse_port(word, &port.name, &port.port, &port.proto);
-		assert_int_equal(vec_push(&service->ports, port), 0);
-	}
-	return service;
-}
-
-static struct endpoint_group *make_group(const char *name, char *words)
-{
-	struct endpoint_group *group = must(calloc(1, sizeof(*group)));
-	struct endpoint_subset subset = {};
-	char *save;
-
-	group->namespace = must(strdup("a"));
-	group->name = must(strdup(name));
-	group->service = must(strdup("web"));
-	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
-		struct endpoint_port port;
-
-		if (*word != '=') {
-			assert_int_equal(vec_push(&subset.endpoints, parse_endpoint(word)), 0);
-			continue;
-		}
-		parse_port(word + 1, &port.name, &port.port, &port.proto);
-		assert_int_equal(vec_push(&subset.ports, port), 0);
-	}
-	assert_int_equal(vec_push(&group->subsets, subset), 0);
-	return group;
-}
-
 static struct model *make_model(const struct row *row)
 {
-	_cleanup_free_ char *groups = must(strdup(row->groups));
 	struct model *model;
-	char *save;
-	int number = 0;
 
-	assert_int_equal(model_new("n1", &model), 0);
+	assert_int_equal(model_new("n1", &everywhere, &model), 0);
 	put(model, OBJECT_SERVICE, make_service(row->ips, row->ports));
-	for (char *words = strtok_r(groups, "|", &save); words;
-	     words = strtok_r(NULL, "|", &save)) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "slice-%d", number++);
-		put(model, OBJECT_SLICE, make_group(name, words));
-	}
+	put_groups(model, row->groups);
 	return model;
 }
 
@@ -324,7 +203,7 @@ static void test_service_that_is_gone(void **state)
 	char words[] = "=:8080/tcp 10.0.0.1/rs";
 
 	(void)state;
-	assert_int_equal(model_new("n1", &model), 0);
+	assert_int_equal(model_new("n1", &everywhere, &model), 0);
 	put(model, OBJECT_SLICE, make_group("slice-0", words));
 	assert_int_equal(plan_service(model, "a", "web", &plan), 0);
 	assert_int_equal(plan.ports.len, 0);
@@ -340,7 +219,7 @@ static void test_endpoints_object_without_slices(void **state)
 	struct endpoint_group *group = make_group("web", words);
 
 	(void)state;
-	assert_int_equal(model_new("n1", &model), 0);
+	assert_int_equal(model_new("n1", &everywhere, &model), 0);
 	put(model, OBJECT_SERVICE, make_service("10.96.0.1", ":80/tcp"));
 	put(model, OBJECT_ENDPOINTS, group);
 	assert_int_equal(plan_service(model, "a", "web", &plan), 0);
@@ -357,8 +236,8 @@ static void test_policy_local_without_node_name(void **state)
 	_cleanup_(plan_done) struct plan plan = {};
 
 	(void)state;
-	assert_int_equal(model_new("", &model), 0);
-	put(model, OBJECT_SERVICE, make_service("10.96.0.1", "Local :80/tcp"));
+	assert_int_equal(model_new("", &everywhere, &model), 0);
+	put(model, OBJECT_SERVICE, make_service("10.96.0.1", "iLocal :80/tcp"));
 	put(model, OBJECT_SLICE, make_group("s", words));
 	assert_int_equal(plan_service(model, "a", "web", &plan), 0);
 	assert_int_equal(plan.ports.items[0].endpoints.len, 0);
@@ -384,7 +263,7 @@ static void test_longest_names(void **state)
 	const char *name;
 
 	(void)state;
-	assert_int_equal(model_new("n1", &model), 0);
+	assert_int_equal(model_new("n1", &everywhere, &model), 0);
 	rename_service(service, 63, 63);
 	put(model, OBJECT_SERVICE, service);
 	assert_int_equal(plan_service(model, service->namespace, service->name, &plan), 0);

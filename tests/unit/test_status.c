@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The datapath and the health of these tests are the tables below; the rest is real. */
+#include "model/node_ports.h"
 #include "status/status.h"
 
 #include "base/cleanup.h"
@@ -21,6 +22,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+static const struct node_ports everywhere;
 
 #define SEC 1000000000ULL
 #define NOW (1000 * SEC)
@@ -113,7 +116,7 @@ static struct dp_port *add_port(const char *name, uint32_t service, const char *
 
 static void add_backend(struct dp_port *port, uint32_t index, const char *text)
 {
-	struct dp_backend backend = {.index = index, .port = 8080};
+	struct dp_backend backend = {.index = index, .port = 8080, .listed = true};
 
 	assert_int_equal(addr_from_str(text, &backend.addr), 0);
 	assert_int_equal(vec_push(&port->backends, backend), 0);
@@ -133,14 +136,13 @@ static int setup(void **state)
 	assert_non_null(f);
 	assert_int_equal(dp_table_init(&table), 0);
 	port = add_port("default/web:80/TCP", 1, "10.96.0.10");
-	port->ready = 2;
-	port->terminating = 1;
-	port->usable = 2;
 	add_backend(port, 1, "10.244.0.1");
 	add_backend(port, 2, "10.244.0.2");
 	add_backend(port, 3, "10.244.0.3");
+	port->backends.items[2].terminating = true;
+	assert_int_equal(vec_push(&port->lists, (struct dp_list){.usable = 2}), 0);
 	add_port("default/empty:80/TCP", 2, "fd00::1");
-	assert_int_equal(model_new("node-1", &f->model), 0);
+	assert_int_equal(model_new("node-1", &everywhere, &f->model), 0);
 	progress = (struct status_progress){};
 	f->context = (struct status_context){.model = f->model,
 					     .source = "file:/tmp/\xff.json",

@@ -20,6 +20,7 @@
 #include "base/histogram.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
+#include "datapath/dp_encode.h"
 #include "health/health.h"
 #include "health/kernel_health.h"
 #include "loop/loop.h"
@@ -204,7 +205,7 @@ static bool source_wants(void *arg, const char *port_name, const struct sw_front
 	size_t len = dp_port_service_len(port_name);
 	_cleanup_free_ char *namespace = strndup(port_name, len);
 	char *slash = namespace ? strchr(namespace, '/') : NULL;
-	struct addr addr = dp_addr(&key->addr);
+	struct plan_frontend frontend = dp_decode_frontend_key(key);
 	struct plan plan = {};
 	bool wants;
 
@@ -213,7 +214,7 @@ static bool source_wants(void *arg, const char *port_name, const struct sw_front
 	*slash = 0;
 	if (plan_service(agent->model, namespace, slash + 1, &plan))
 		return true;
-	wants = plan_has_frontend(&plan, port_name, &addr, key->port);
+	wants = plan_has_frontend(&plan, port_name, &frontend);
 	plan_done(&plan);
 	return wants;
 }
@@ -444,7 +445,7 @@ static int open_status(struct agent *agent, const struct agent_config *config,
 
 static int make_parts(struct agent *agent, const struct agent_config *config)
 {
-	int err = model_new(config->node_name, &agent->model);
+	int err = model_new(config->node_name, config->node_ports, &agent->model);
 
 	if (!err)
 		err = backend_index_new(&agent->backends);

@@ -10,10 +10,12 @@
 
 struct agent; /* opaque */
 struct loop;
+struct node_ports;
 
 struct agent_config {
 	struct agent_source_config source;
 	const char *node_name;
+	const struct node_ports *node_ports; /* borrowed as long as the agent is there */
 	const char *cgroup;
 	const char *pin_dir;
 	const char *status_address; /* "" for none */

@@ -52,9 +52,11 @@ static bool can_be_spared(const struct down_conns *conns, const struct dp_port *
 {
 	bool ready = false, other = false;
 
-	for (size_t i = 0; i < port->ready && i < port->backends.len; i++) {
-		uint32_t index = port->backends.items[i].index;
+	vec_foreach(&port->backends, other_backend) {
+		uint32_t index = other_backend->index;
 
+		if (other_backend->terminating)
+			continue;
 		if (index == backend)
 			ready = true;
 		else if (is_usable(datapath_health(conns->datapath, index)))

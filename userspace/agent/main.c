@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "datapath/dp_pin_dir.h"
 #include "loop/loop.h"
+#include "model/node_ports.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -82,7 +83,8 @@ static void raise_descriptor_limit(void)
 		log_warn("the limit of open files stays low: %s", strerror(errno));
 }
 
-static int serve(const struct options *options, const struct health_options *health)
+static int serve(const struct options *options, const struct health_options *health,
+		 const struct node_ports *node_ports)
 {
 	_cleanup_(free_loop) struct loop *loop = NULL;
 	char cgroup[PATH_MAX], node_name[256] = "";
@@ -92,6 +94,7 @@ static int serve(const struct options *options, const struct health_options *hea
 						 .service_proxy_name = options->service_proxy_name,
 						 .endpoints_api = options->endpoints_api},
 				      .node_name = options->node_name,
+				      .node_ports = node_ports,
 				      .cgroup = options->cgroup,
 				      .pin_dir = options->pin_dir,
 				      .status_address = options->status_address,
@@ -145,6 +148,24 @@ static int help(void)
 	return EXIT_SUCCESS;
 }
 
+static int run(const struct options *options, const struct health_options *health)
+{
+	_cleanup_(node_ports_done) struct node_ports node_ports = {};
+	int err;
+
+	if (options->cleanup)
+		return cleanup(options->pin_dir) ? EXIT_FAILURE : EXIT_SUCCESS;
+	err = node_ports_parse(options->nodeport_addresses, &node_ports);
+	if (err == -EINVAL)
+		fprintf(stderr,
+			"swerved: \"%s\" is neither \"primary\" nor ranges of addresses "
+			"(10.0.0.0/8,fd00::/8); see --help.\n",
+			options->nodeport_addresses);
+	if (err)
+		return EXIT_USAGE;
+	return serve(options, health, &node_ports) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char *argv[])
 {
 	struct health_options health;
@@ -174,7 +195,5 @@ int main(int argc, char *argv[])
 		return EXIT_USAGE;
 	}
 	log_set_level(level);
-	return (options.cleanup ? cleanup(options.pin_dir) : serve(&options, &health))
-		       ? EXIT_FAILURE
-		       : EXIT_SUCCESS;
+	return run(&options, &health);
 }

@@ -37,6 +37,10 @@ static const struct option_row rows[] = {
 	 "NAME (default: those without it)"},
 	{"node-name", "NAME", OPTION(node_name), NULL,
 	 "name of this node in Kubernetes (default: the host's name)"},
+	{"nodeport-addresses", "ADDRESSES", OPTION(nodeport_addresses), "",
+	 "where NodePorts are reached, on every node: ranges with commas between them\n"
+	 "(10.0.0.0/8,fd00::/8), primary for each node's first address, or empty for\n"
+	 "all its addresses, 127.0.0.1 included"},
 	{"cgroup", "PATH", OPTION(cgroup), NULL,
 	 "sockets below this cgroup2 directory are served (default: where cgroup2 is\n"
 	 "mounted, that is every process of the node)"},

@@ -8,9 +8,10 @@
 #include <stddef.h>
 
 struct options {
-	const char *source;    /* "file:PATH" or "kube" */
-	const char *node_name; /* NULL: the host's name */
-	const char *cgroup;    /* NULL: where cgroup2 is mounted */
+	const char *source;             /* "file:PATH" or "kube" */
+	const char *node_name;          /* NULL: the host's name */
+	const char *nodeport_addresses; /* for node_ports_parse() */
+	const char *cgroup;             /* NULL: where cgroup2 is mounted */
 	const char *pin_dir;
 	const char *status_address; /* "ADDR:PORT", or "" for none */
 	const char *log_level;

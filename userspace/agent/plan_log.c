@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/hashmap.h"
 #include "base/log.h"
+#include "datapath/dp_encode.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,19 +56,16 @@ static bool is_same(const struct trouble *a, const struct trouble *b)
 static void say(const char *service, const struct trouble *trouble)
 {
 	char where[ADDR_PORT_STR_SIZE];
-	struct addr addr;
 
 	if (trouble->err)
 		log_error("service \"%s\" is not fully applied: %s, trying again every second",
 			  service,
 			  trouble->err == -ENOSPC ? "a map is full" : strerror(-trouble->err));
-	if (trouble->conflicts) {
-		addr = dp_addr(&trouble->conflict.addr);
+	if (trouble->conflicts)
 		log_error("service \"%s\": %s belongs to another service, %zu frontend(s) are not "
 			  "served, trying again every second",
-			  service, addr_port_to_str(&addr, trouble->conflict.port, where),
+			  service, dp_frontend_key_to_str(&trouble->conflict, where),
 			  trouble->conflicts);
-	}
 	if (trouble->skipped)
 		log_warn("service \"%s\": %zu SCTP port(s) are not served", service,
 			 trouble->skipped);

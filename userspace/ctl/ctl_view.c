@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "datapath/dp_encode.h"
 #include "datapath/dp_table.h"
 #include "health/kernel_health.h"
 
@@ -110,9 +111,8 @@ static void add_kernel_frontends(struct join *join, const struct dp_snapshot_ser
 {
 	vec_foreach(&kernel->frontends, entry) {
 		struct ctl_frontend frontend = {.in_kernel = true};
-		struct addr addr = dp_addr(&entry->key.addr);
 
-		addr_port_to_str(&addr, entry->key.port, frontend.address);
+		dp_frontend_key_to_str(&entry->key, frontend.address);
 		if (vec_push(&service->frontends, frontend))
 			join->err = -ENOMEM;
 	}

@@ -10,6 +10,7 @@
 #include "base/duration.h"
 #include "base/hashmap.h"
 #include "datapath/dp_adopt.h"
+#include "datapath/dp_encode.h"
 #include "datapath/dp_maps.h"
 #include "datapath/dp_object.h"
 #include "datapath/dp_pin_dir.h"
@@ -250,10 +251,10 @@ static bool may_take(const void *arg, const struct dp_port *owner,
 	const struct application *application = arg;
 	const struct datapath *datapath = application->datapath;
 	size_t len = dp_port_service_len(owner->name);
-	struct addr addr = dp_addr(&key->addr);
+	struct plan_frontend frontend = dp_decode_frontend_key(key);
 
 	if (strlen(application->service) == len && !memcmp(application->service, owner->name, len))
-		return !plan_has_frontend(application->plan, owner->name, &addr, key->port);
+		return !plan_has_frontend(application->plan, owner->name, &frontend);
 	return datapath->wants && !datapath->wants(datapath->wants_arg, owner->name, key);
 }
 
@@ -279,17 +280,17 @@ static void tell(const struct datapath *datapath, const struct dp_changes *chang
 	}
 }
 
-/* For ejections, which count the backends of a service. */
+/* For ejections, which count the backends of a service. The first list is the most comprehensive. */
 static void show_slots(const struct datapath *datapath, const char *name)
 {
 	const struct dp_port *port = dp_table_port(&datapath->table, name);
 	struct sw_service *service;
 
-	if (!port)
+	if (!port || !port->lists.len)
 		return;
 	service = &datapath->maps.services[port->service];
-	service->slot_base = port->slots.base;
-	service->ready = port->ready;
+	service->slot_base = port->lists.items[0].slots.base;
+	service->ready = port->lists.items[0].ready;
 }
 
 static int apply_port(struct datapath *datapath, const struct application *application,

@@ -31,35 +31,53 @@ static bool frontend_makes_sense(const struct adoption *adoption,
 	       value->usable <= value->ready;
 }
 
-static int adopt_backend(const struct adoption *adoption, struct dp_port *port, uint32_t index)
+static struct dp_backend *find_backend(const struct dp_port *port, uint32_t index)
+{
+	vec_foreach(&port->backends, backend) {
+		if (backend->index == index)
+			return backend;
+	}
+	return NULL;
+}
+
+/* One that is ready for some list is ready: only lists with other policies lack it. */
+static int adopt_backend(const struct adoption *adoption, struct dp_port *port, uint32_t index,
+			 bool terminating)
 {
 	const struct sw_backend *backend = &adoption->backends[index];
-	struct dp_backend entry = {
-		.index = index, .addr = dp_addr(&backend->addr), .port = backend->port};
+	struct dp_backend entry = {.index = index,
+				   .addr = dp_addr(&backend->addr),
+				   .port = backend->port,
+				   .listed = true,
+				   .terminating = terminating};
+	struct dp_backend *known;
 	int err = dp_ids_reserve(&adoption->table->backends, index);
 
-	if (err == -EEXIST)
-		return 0;
-	return err ? err : vec_push(&port->backends, entry);
+	if (err != -EEXIST)
+		return err ? err : vec_push(&port->backends, entry);
+	known = find_backend(port, index);
+	if (known)
+		known->terminating &= terminating;
+	return 0;
 }
 
 /*
- * The slots of a port. A slot that does not hold a backend of this service, or one that was seen
- * already, is skipped: the datapath skips it, too, and the next plan rewrites the range.
+ * The slots of a list from position `first` on. A slot that does not hold a backend of this service
+ * is skipped: the datapath skips it, too, and the next plan rewrites the range.
  */
 static int adopt_backends(const struct adoption *adoption, struct dp_port *port,
-			  const struct sw_frontend *value)
+			  const struct sw_frontend *value, uint32_t first)
 {
 	uint32_t count = value->ready + value->terminating;
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < count; i++) {
+	for (uint32_t i = first; !err && i < count; i++) {
 		uint32_t index = adoption->slots[value->slot_base + i].backend;
 
 		if (!index || index >= SW_MAX_BACKENDS ||
 		    adoption->backends[index].service != port->service)
 			continue;
-		err = adopt_backend(adoption, port, index);
+		err = adopt_backend(adoption, port, index, i >= value->ready);
 	}
 	return err;
 }
@@ -81,78 +99,74 @@ static int adopt_port(const struct adoption *adoption, const struct dp_frontend_
 	port->service = entry->value.service;
 	port->policy = adoption->services[port->service].policy;
 	port->adopted = true;
-	port->ready = entry->value.ready;
-	port->terminating = entry->value.terminating;
-	port->usable = entry->value.usable;
 	*ret = port;
 	return 0;
 }
 
-/* The range that begins there, NULL if the port has none such yet. */
-static struct dp_range *find_range(struct dp_port *port, uint32_t base)
+/* The list whose range begins there, NULL if the port has none such yet. */
+static struct dp_list *find_list(struct dp_port *port, uint32_t base)
 {
-	if (port->slots.count && port->slots.base == base)
-		return &port->slots;
-	vec_foreach(&port->stale_slots, range) {
-		if (range->base == base)
-			return range;
+	vec_foreach(&port->lists, list) {
+		if (list->slots.base == base)
+			return list;
 	}
 	return NULL;
 }
 
-/* Two frontends may show a different number of slots of one range: the longer one counts. */
-static int extend_range(const struct adoption *adoption, struct dp_port *port,
-			struct dp_range *range, const struct sw_frontend *value)
+static int add_list(struct dp_port *port, const struct sw_frontend *value, struct dp_list **ret)
 {
-	uint32_t count = value->ready + value->terminating;
-	struct dp_range more = {.base = range->base + range->count};
-	size_t known = port->backends.len;
-	int err;
+	struct dp_list list = {.slots = {.base = value->slot_base},
+			       .usable = value->usable,
+			       .ready = value->ready};
+	int err = vec_push(&port->lists, list);
 
-	if (count <= range->count)
-		return 0;
-	more.count = count - range->count;
-	err = dp_ranges_reserve(&adoption->table->slots, more);
-	if (err)
-		return err;
-	range->count = count;
-	err = adopt_backends(adoption, port, value);
-	if (range == &port->slots)
-		return err;
-	for (size_t i = known; !err && i < port->backends.len; i++)
-		err = vec_push(&port->stale_backends, port->backends.items[i].index);
-	port->backends.len = known;
+	if (!err)
+		*ret = &port->lists.items[port->lists.len - 1];
 	return err;
 }
 
-/*
- * All frontends of a port share one range, unless a crash came between two of them: then the
- * other range and what only it holds are stale, and are given back when the port is planned.
- */
-static int adopt_slots(const struct adoption *adoption, struct dp_port *port,
+/* Two frontends may show a different number of slots of one range: the longer one counts. */
+static int extend_list(const struct adoption *adoption, struct dp_port *port, struct dp_list *list,
 		       const struct sw_frontend *value)
 {
-	struct dp_range *range = find_range(port, value->slot_base);
+	uint32_t count = value->ready + value->terminating;
+	struct dp_range more = {.base = list->slots.base + list->slots.count};
 	int err;
 
-	if (!(value->ready + value->terminating))
+	if (count <= list->slots.count)
 		return 0;
-	if (!range && !port->slots.count) {
-		port->slots.base = value->slot_base;
-		range = &port->slots;
-	} else if (!range) {
-		err = vec_push(&port->stale_slots, (struct dp_range){.base = value->slot_base});
-		if (err)
-			return err;
-		range = &port->stale_slots.items[port->stale_slots.len - 1];
-	}
-	return extend_range(adoption, port, range, value);
+	more.count = count - list->slots.count;
+	err = dp_ranges_reserve(&adoption->table->slots, more);
+	if (err)
+		return err;
+	list->slots.count = count;
+	return adopt_backends(adoption, port, value, more.base - value->slot_base);
+}
+
+/*
+ * Frontends with the same list share one range, unless a crash came between two of them. Then there
+ * is a list too many: it is given back, with what only it holds, when the port is planned.
+ */
+static int adopt_list(const struct adoption *adoption, struct dp_port *port,
+		      const struct sw_frontend *value, uint32_t *ret_position)
+{
+	struct dp_list *list = find_list(port, value->slot_base);
+	int err = 0;
+
+	if (!list)
+		err = add_list(port, value, &list);
+	if (!err)
+		err = extend_list(adoption, port, list, value);
+	if (!err)
+		*ret_position = (uint32_t)(list - port->lists.items);
+	return err;
 }
 
 static int adopt_frontend(const struct adoption *adoption, const struct dp_frontend_entry *entry)
 {
 	struct dp_port *port =
 		dp_table_port(adoption->table, adoption->services[entry->value.service].name);
+	uint32_t list;
 	int err = 0;
 
 	if (!port)
@@ -160,9 +174,10 @@ static int adopt_frontend(const struct adoption *adoption, const struct dp_front
 	if (!err && port->service != entry->value.service)
 		return -EEXIST;
 	if (!err)
-		err = adopt_slots(adoption, port, &entry->value);
+		err = adopt_list(adoption, port, &entry->value, &list);
 	if (!err)
 		err = vec_push(&port->frontends, (struct dp_frontend){.key = entry->key,
+								      .list = list,
 								      .written = true,
 								      .value = entry->value});
 	if (err)

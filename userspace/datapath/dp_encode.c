@@ -1,7 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/dp_encode.h"
 
-#include "model/plan.h"
+#include "base/cleanup.h"
+
+#include <stdio.h>
+
+_Static_assert((int)PLAN_AT_ADDRESS == (int)SW_SCOPE_ADDRESS &&
+		       (int)PLAN_AT_THIS_NODE == (int)SW_SCOPE_THIS_NODE &&
+		       (int)PLAN_AT_OTHER_NODES == (int)SW_SCOPE_OTHER_NODES,
+	       "the same numbers, so that nothing has to translate them");
+
+struct sw_frontend_key dp_encode_frontend_key(const struct plan_frontend *frontend, uint8_t proto)
+{
+	return (struct sw_frontend_key){.addr = dp_sw_addr(&frontend->addr),
+					.port = frontend->port,
+					.proto = proto,
+					.scope = (__u8)frontend->scope};
+}
+
+struct plan_frontend dp_decode_frontend_key(const struct sw_frontend_key *key)
+{
+	return (struct plan_frontend){.scope = (enum plan_scope)key->scope,
+				      .addr = dp_addr(&key->addr),
+				      .port = key->port};
+}
+
+const char *dp_frontend_key_to_str(const struct sw_frontend_key *key,
+				   char buf[static ADDR_PORT_STR_SIZE])
+{
+	static const char *const nodes[] = {
+		[SW_SCOPE_THIS_NODE] = "this-node", [SW_SCOPE_OTHER_NODES] = "other-nodes"};
+	struct addr addr = dp_addr(&key->addr);
+
+	if (key->scope == SW_SCOPE_ADDRESS || key->scope >= ARRAY_SIZE(nodes))
+		return addr_port_to_str(&addr, key->port, buf);
+	snprintf(buf, ADDR_PORT_STR_SIZE, "%s:%u", nodes[key->scope], key->port);
+	return buf;
+}
+
+struct sw_frontend dp_encode_frontend(const struct sw_frontend_key *key, uint32_t service,
+				      const struct dp_list *list, bool elsewhere)
+{
+	struct sw_frontend value = {.service = service,
+				    .slot_base = list->slots.base,
+				    .usable = list->usable,
+				    .ready = list->ready,
+				    .terminating = (uint32_t)list->backends.len - list->ready,
+				    .flags = elsewhere ? SW_FRONTEND_ELSEWHERE : 0};
+
+	value.check = sw_frontend_check(key, &value);
+	return value;
+}
+
+struct sw_backend dp_encode_backend(const struct dp_backend *backend, uint8_t proto,
+				    uint32_t service)
+{
+	return (struct sw_backend){.addr = dp_sw_addr(&backend->addr),
+				   .port = backend->port,
+				   .proto = proto,
+				   .service = service,
+				   .health = SW_HEALTH_UNKNOWN};
+}
 
 #include <netinet/in.h>
 

@@ -64,7 +64,9 @@ static int compare_entries(const void *a, const void *b)
 		order = memcmp(&left->key.addr, &right->key.addr, sizeof(left->key.addr));
 	if (!order)
 		order = left->key.port - right->key.port;
-	return order ? order : left->key.proto - right->key.proto;
+	if (!order)
+		order = left->key.proto - right->key.proto;
+	return order ? order : left->key.scope - right->key.scope;
 }
 
 static int compare_services(const void *a, const void *b)
@@ -103,33 +105,90 @@ static bool read_backend(const struct dp_maps *maps, const struct dp_snapshot_se
 	return true;
 }
 
-static int read_backends(const struct dp_maps *maps, const struct dp_snapshot *snapshot,
-			 uint64_t base, uint64_t now, struct dp_snapshot_service *service)
+static struct dp_snapshot_backend *find_backend(const struct dp_snapshot_service *service,
+						uint32_t index)
 {
-	uint64_t count = (uint64_t)service->ready + service->terminating;
+	vec_foreach(&service->backends, backend) {
+		if (backend->index == index)
+			return backend;
+	}
+	return NULL;
+}
+
+/* The backends of one range of slots, but for those that another range had already. */
+static int read_backends(const struct dp_maps *maps, const struct sw_frontend *range,
+			 struct dp_snapshot_service *service)
+{
+	uint64_t count = (uint64_t)range->ready + range->terminating;
+	bool first = service->backends.len == 0;
 
 	if (count > SW_MAX_SLOTS)
 		count = SW_MAX_SLOTS;
 	for (uint64_t i = 0; i < count; i++) {
-		struct dp_snapshot_backend backend;
+		struct dp_snapshot_backend backend, *known;
 
-		if (!read_backend(maps, service, base + i, &backend)) {
+		if (!read_backend(maps, service, range->slot_base + i, &backend)) {
 			service->gaps++;
 			continue;
 		}
-		backend.terminating = i >= service->ready;
-		backend.rank = rank_of(&backend, snapshot->trusted, now);
-		service->connects += backend.connects;
-		if (vec_push(&service->backends, backend))
+		backend.terminating = i >= range->ready;
+		known = first ? NULL : find_backend(service, backend.index);
+		if (known)
+			known->terminating &= backend.terminating;
+		else if (vec_push(&service->backends, backend))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static bool same_slots(const struct sw_frontend *a, const struct sw_frontend *b)
+static bool same_counts(const struct sw_frontend *a, const struct sw_frontend *b)
 {
-	return a->slot_base == b->slot_base && a->usable == b->usable && a->ready == b->ready &&
-	       a->terminating == b->terminating;
+	return a->usable == b->usable && a->ready == b->ready && a->terminating == b->terminating;
+}
+
+/*
+ * The first of the frontends before `entry` with the same range; NULL: it is the first, or has no
+ * range, like a service without endpoints.
+ */
+static const struct sw_frontend *find_range(const struct dp_frontend_entry *first,
+					    const struct dp_frontend_entry *entry)
+{
+	const struct sw_frontend *value = &entry->value;
+
+	if (!value->slot_base && !value->ready && !value->terminating)
+		return NULL;
+	for (; first < entry; first++) {
+		if (first->value.slot_base == entry->value.slot_base)
+			return &first->value;
+	}
+	return NULL;
+}
+
+/* Frontends with one policy share a range of slots. */
+static int read_frontend(const struct dp_maps *maps, const struct dp_frontend_entry *first,
+			 const struct dp_frontend_entry *entry, struct dp_snapshot_service *service)
+{
+	const struct sw_frontend *same = find_range(first, entry);
+
+	if (vec_push(&service->frontends, *entry))
+		return -ENOMEM;
+	if (same) {
+		service->torn |= !same_counts(&entry->value, same);
+		return 0;
+	}
+	service->usable_hint += entry->value.usable;
+	return read_backends(maps, &entry->value, service);
+}
+
+static void sum_up(const struct dp_snapshot *snapshot, uint64_t now,
+		   struct dp_snapshot_service *service)
+{
+	vec_foreach(&service->backends, backend) {
+		backend->rank = rank_of(backend, snapshot->trusted, now);
+		service->connects += backend->connects;
+		service->ready += !backend->terminating;
+		service->terminating += backend->terminating;
+	}
 }
 
 /* Frontends [first, end) are those of one service. */
@@ -144,16 +203,13 @@ static int read_service(const struct dp_maps *maps, const struct dp_frontend_ent
 	service->last_used = element->last_used;
 	service->connects = element->connects;
 	service->refused = element->refused;
-	service->usable_hint = first->value.usable;
-	service->ready = first->value.ready;
-	service->terminating = first->value.terminating;
 	memcpy(service->name, element->name, sizeof(service->name) - 1);
 	for (const struct dp_frontend_entry *entry = first; entry < end; entry++) {
-		service->torn |= !same_slots(&entry->value, &first->value);
-		if (vec_push(&service->frontends, *entry))
+		if (read_frontend(maps, first, entry, service))
 			return -ENOMEM;
 	}
-	return read_backends(maps, snapshot, first->value.slot_base, now, service);
+	sum_up(snapshot, now, service);
+	return 0;
 }
 
 static bool leads_somewhere(const struct dp_maps *maps, const struct dp_frontend_entry *entry)

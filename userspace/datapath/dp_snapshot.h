@@ -34,7 +34,7 @@ struct dp_snapshot_backend {
 	uint32_t index; /* in sw_backends */
 	struct addr addr;
 	uint16_t port;    /* host order */
-	bool terminating; /* its slot is among those used when nothing else is left */
+	bool terminating; /* its slots are among those used when nothing else is left */
 	enum sw_health health;
 	enum dp_rank rank;
 	uint64_t ejected_until, changed; /* ns of CLOCK_MONOTONIC; 0: not, never */
@@ -52,9 +52,10 @@ struct dp_snapshot_service {
 	uint64_t last_used; /* ns of CLOCK_MONOTONIC; 0: never */
 	uint64_t connects;  /* also to backends that are gone */
 	uint64_t refused;
-	uint32_t usable_hint, ready, terminating; /* as in sw_frontend */
-	uint32_t gaps;                            /* slots without a backend of this service */
-	bool torn; /* its frontends disagree about the slots; the first one counts here */
+	uint32_t usable_hint;        /* as frontends show it: sum over ranges of slots */
+	uint32_t ready, terminating; /* of the backends */
+	uint32_t gaps;               /* slots without a backend of this service */
+	bool torn; /* frontends disagree about one range of slots; the first one counts here */
 	VEC(struct dp_frontend_entry) frontends; /* ordered by address and port */
 	VEC(struct dp_snapshot_backend) backends;
 };

@@ -51,12 +51,18 @@ int dp_table_init(struct dp_table *table)
 	return err;
 }
 
+void dp_lists_done(struct dp_lists *lists)
+{
+	vec_foreach(lists, list)
+		vec_done(&list->backends);
+	vec_done(lists);
+}
+
 static void port_free(struct dp_port *port)
 {
 	vec_done(&port->backends);
 	vec_done(&port->frontends);
-	vec_done(&port->stale_slots);
-	vec_done(&port->stale_backends);
+	dp_lists_done(&port->lists);
 	free(port);
 }
 

@@ -22,6 +22,8 @@ struct dp_backend {
 	bool announced;    /* the owner of health evidence knows of it */
 	bool fresh;        /* private to dp_diff: its index was taken just now */
 	bool kept;         /* private to dp_diff: it is wanted further on */
+	bool listed;       /* a list has it; else it only may be needed later */
+	bool terminating;  /* serving and terminating: used when nothing else is left */
 	uint64_t uid_hash; /* of the pod; 0: not known, as after a restart */
 };
 
@@ -31,9 +33,26 @@ struct dp_backends {
 	size_t cap;
 };
 
+/* Some backends of a port, which some of its frontends lead to. */
+struct dp_list {
+	struct dp_range slots; /* may be longer than what is used */
+	bool claimed;          /* private to dp_diff: the range is used further on */
+	bool moved;            /* private to dp_diff: the range was taken just now */
+	uint32_t usable;       /* as in sw_frontend, which has the same numbers */
+	uint32_t ready;
+	VEC(uint32_t) backends; /* in the order of the slots */
+};
+
+struct dp_lists {
+	struct dp_list *items;
+	size_t len;
+	size_t cap;
+};
+
 struct dp_frontend {
 	struct sw_frontend_key key;
-	bool written; /* false: the map may hold something else, write it again */
+	uint32_t list; /* position in dp_port.lists */
+	bool written;  /* false: the map may hold something else, write it again */
 	struct sw_frontend value;
 };
 
@@ -49,16 +68,14 @@ struct dp_port {
 	uint32_t service; /* index in sw_services */
 	struct sw_policy policy;
 	uint8_t proto;
-	bool planned;          /* a plan has named it since the daemon started */
-	bool adopted;          /* found in the maps, not planned since */
-	struct dp_range slots; /* may be longer than what is used */
-	uint32_t ready, terminating, usable;
-	struct dp_backends backends; /* in the order of the slots */
+	bool planned;                /* a plan has named it since the daemon started */
+	bool adopted;                /* found in the maps, not planned since */
+	struct dp_backends backends; /* each once, whatever lists have it */
+	struct dp_lists lists;
 	struct dp_frontends frontends;
-	/* Found by adoption, referenced by a frontend that a crash left half-updated. */
-	VEC(struct dp_range) stale_slots;
-	VEC(uint32_t) stale_backends;
 };
+
+void dp_lists_done(struct dp_lists *lists);
 
 /* What waits to be free: its deadline is when no running program can look at it any more. */
 enum dp_kind { DP_SERVICE, DP_BACKEND, DP_SLOTS };

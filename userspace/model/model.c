@@ -43,6 +43,11 @@ struct model {
 	struct hashmap *nodes;    /* key → struct node, owned */
 	struct service_entry *changed_head;
 	struct service_entry *changed_tail;
+	const struct node_ports *node_ports; /* borrowed */
+	uint64_t nodes_version;
+	/* Services that are to be marked for the sake of nodes, before the next is taken. */
+	bool zone_changed;  /* this node's: all of them */
+	bool addrs_changed; /* another node's: those whose external policy is Local */
 	size_t counts[OBJECT_KIND_COUNT];
 };
 
@@ -151,12 +156,13 @@ static void entry_unlink_slice(struct model *model, const struct endpoint_group 
 	entry_mark(model, entry);
 }
 
-int model_new(const char *node_name, struct model **ret)
+int model_new(const char *node_name, const struct node_ports *node_ports, struct model **ret)
 {
 	struct model *model = calloc(1, sizeof(*model));
 
 	if (!model)
 		return -ENOMEM;
+	model->node_ports = node_ports;
 	model->node_name = strdup(node_name);
 	if (!model->node_name || hashmap_new(&model->services) < 0 ||
 	    hashmap_new(&model->slices) < 0 || hashmap_new(&model->nodes) < 0) {
@@ -257,6 +263,36 @@ static int put_slice(struct model *model, struct object *object)
 	return 0;
 }
 
+/* A node was put or removed: `before` or `now` is NULL then. */
+static void note_node(struct model *model, const struct node *before, const struct node *now)
+{
+	const struct node *any = before ? before : now;
+
+	if (before && now && node_equal(before, now))
+		return;
+	model->nodes_version++;
+	if (strcmp(any->name, model->node_name) != 0)
+		model->addrs_changed = true;
+	else if (strcmp(before ? before->zone : "", now ? now->zone : "") != 0)
+		model->zone_changed = true;
+}
+
+/* Many nodes may have changed at once, so the services are gone through only when one is needed. */
+static void mark_for_nodes(struct model *model)
+{
+	if (!model->zone_changed && !model->addrs_changed)
+		return;
+	hashmap_foreach(model->services, iter) {
+		struct service_entry *entry = iter.value;
+
+		if (!entry->service)
+			continue;
+		if (model->zone_changed || entry->service->external_policy == POLICY_LOCAL)
+			entry_mark(model, entry);
+	}
+	model->zone_changed = model->addrs_changed = false;
+}
+
 static int put_node(struct model *model, struct object *object)
 {
 	struct node *old;
@@ -269,7 +305,7 @@ static int put_node(struct model *model, struct object *object)
 	r = hashmap_put(model->nodes, key.bytes, key.size, object->node);
 	if (r < 0)
 		return r;
-	TAKE_PTR(object->node);
+	note_node(model, old, TAKE_PTR(object->node));
 	model->counts[OBJECT_NODE] += !old;
 	node_free(old);
 	return 0;
@@ -332,8 +368,11 @@ static int remove_node(struct model *model, const struct key *key)
 {
 	struct node *node = hashmap_remove(model->nodes, key->bytes, key->size);
 
+	if (!node)
+		return 0;
+	note_node(model, node, NULL);
 	node_free(node);
-	return node != NULL;
+	return 1;
 }
 
 int model_remove(struct model *model, enum object_kind kind, const char *namespace,
@@ -358,10 +397,12 @@ int model_remove(struct model *model, enum object_kind kind, const char *namespa
 
 int model_next_changed(struct model *model, char **ret_namespace, char **ret_name)
 {
-	struct service_entry *entry = model->changed_head;
+	struct service_entry *entry;
 	_cleanup_free_ char *namespace = NULL;
 	_cleanup_free_ char *name = NULL;
 
+	mark_for_nodes(model);
+	entry = model->changed_head;
 	if (!entry)
 		return 0;
 	namespace = strdup(entry->key);
@@ -386,6 +427,30 @@ size_t model_count(const struct model *model, enum object_kind kind)
 const char *model_node_name(const struct model *model)
 {
 	return model->node_name;
+}
+
+const struct node_ports *model_node_ports(const struct model *model)
+{
+	return model->node_ports;
+}
+
+uint64_t model_nodes_version(const struct model *model)
+{
+	return model->nodes_version;
+}
+
+const struct node *model_node(const struct model *model, const char *name)
+{
+	struct key key;
+
+	if (key_make("", name, &key) < 0)
+		return NULL;
+	return hashmap_get(model->nodes, key.bytes, key.size);
+}
+
+const struct hashmap *model_nodes(const struct model *model)
+{
+	return model->nodes;
 }
 
 const struct service *model_service(const struct model *model, const char *namespace,

@@ -6,9 +6,12 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct endpoint_group;
+struct hashmap;
 struct node;
+struct node_ports;
 struct service;
 
 enum object_kind {
@@ -39,8 +42,11 @@ void object_done(struct object *object);
 
 struct model; /* opaque */
 
-/* `node_name` is the node this daemon runs on. Returns 0 or -ENOMEM. */
-int model_new(const char *node_name, struct model **ret);
+/*
+ * `node_name` is the node this daemon runs on; `node_ports`, borrowed, says where NodePorts are
+ * reached. Returns 0 or -ENOMEM.
+ */
+int model_new(const char *node_name, const struct node_ports *node_ports, struct model **ret);
 void model_free(struct model *model);
 
 /*
@@ -66,6 +72,16 @@ int model_next_changed(struct model *model, char **ret_namespace, char **ret_nam
 size_t model_count(const struct model *model, enum object_kind kind);
 
 const char *model_node_name(const struct model *model);
+const struct node_ports *model_node_ports(const struct model *model);
+
+/* Grows whenever something of a Node that matters here has changed. */
+uint64_t model_nodes_version(const struct model *model);
+
+/* Borrowed, NULL if there is none. */
+const struct node *model_node(const struct model *model, const char *name);
+
+/* All nodes, as values of type struct node. Borrowed until a node is put or removed. */
+const struct hashmap *model_nodes(const struct model *model);
 
 /* Borrowed, NULL if there is none. */
 const struct service *model_service(const struct model *model, const char *namespace,

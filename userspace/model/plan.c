@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * For one port: every endpoint that offers it is a candidate, whatever its conditions. Sorting
- * brings equal addresses together with the one that counts first; only then are conditions and
- * node looked at, so that an entry that loses does not come back in through another part.
- */
 #include "model/plan.h"
 
 #include "base/cleanup.h"
+#include "model/candidates.h"
 #include "model/endpoint.h"
 #include "model/model.h"
+#include "model/node.h"
+#include "model/node_ports.h"
 #include "model/service.h"
 
 #include <errno.h>
@@ -17,24 +15,30 @@
 #include <stdio.h>
 #include <string.h>
 
-struct candidate {
-	const struct endpoint *endpoint;
-	uint16_t port;
-	size_t order; /* in which it was found: makes the result independent of the sort */
-};
-
-struct candidates {
-	VEC(struct candidate) list;
-};
-
 /* What is the same for all ports of a service. */
 struct planner {
+	const struct model *model;
 	const struct service *service;
 	const struct endpoint_group **groups;
 	size_t groups_len;
-	const char *local_node; /* NULL: endpoints of all nodes */
-	bool dual_stack;        /* the service has ClusterIPs of both families */
+	const char *node; /* this one */
+	const char *zone;
+	bool dual_stack; /* the service has ClusterIPs of both families */
 };
+
+/* One port in one family. */
+struct port_planner {
+	const struct planner *planner;
+	const struct service_port *port;
+	bool v4;
+	bool everywhere;                   /* something uses the endpoints of all nodes */
+	VEC(const struct endpoint *) from; /* parallel to result->endpoints */
+	bool any;                 /* there is an endpoint, whether it is used here or not */
+	struct plan_port *result; /* borrowed */
+};
+
+static const struct addr any_v4 = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0}};
+static const struct addr any_v6 = {};
 
 static void plan_port_done(struct plan_port *port)
 {
@@ -44,6 +48,9 @@ static void plan_port_done(struct plan_port *port)
 	}
 	vec_done(&port->endpoints);
 	vec_done(&port->frontends);
+	vec_foreach(&port->lists, list)
+		plan_list_done(list);
+	vec_done(&port->lists);
 }
 
 void plan_done(struct plan *plan)
@@ -54,102 +61,21 @@ void plan_done(struct plan *plan)
 	plan->skipped = 0;
 }
 
-static void candidates_done(struct candidates *candidates)
+static bool has_family(const struct addr *addrs, size_t len, bool v4)
 {
-	vec_done(&candidates->list);
-}
-
-static int collect_subset(const struct endpoint_subset *subset, const struct service_port *port,
-			  bool v4, struct candidates *candidates)
-{
-	vec_foreach(&subset->ports, offered) {
-		if (offered->proto != port->proto || strcmp(offered->name, port->name) != 0)
-			continue;
-		vec_foreach(&subset->endpoints, endpoint) {
-			struct candidate candidate = {endpoint, offered->port,
-						      candidates->list.len};
-
-			if (addr_is_v4(&endpoint->addr) != v4)
-				continue;
-			if (vec_push(&candidates->list, candidate) < 0)
-				return -ENOMEM;
-		}
+	for (size_t i = 0; i < len; i++) {
+		if (addr_is_v4(&addrs[i]) == v4)
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-static int collect(const struct planner *planner, const struct service_port *port, bool v4,
-		   struct candidates *candidates)
+/* From outside of the cluster, in this family. */
+static bool is_reachable(const struct service *service, const struct service_port *port, bool v4)
 {
-	for (size_t i = 0; i < planner->groups_len; i++) {
-		vec_foreach(&planner->groups[i]->subsets, subset) {
-			int r = collect_subset(subset, port, v4, candidates);
-
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
-}
-
-static int candidate_compare_address(const struct candidate *a, const struct candidate *b)
-{
-	int r = memcmp(&a->endpoint->addr, &b->endpoint->addr, sizeof(a->endpoint->addr));
-
-	return r ? r : a->port - b->port;
-}
-
-/*
- * Which of two entries for the same address and port counts: the one that is not terminating, as
- * its address was given to a new pod; else the one that can do more.
- */
-static int candidate_rank(const struct candidate *candidate)
-{
-	const struct endpoint *endpoint = candidate->endpoint;
-
-	return (endpoint->terminating ? 4 : 0) + (endpoint->ready ? 0 : 2) +
-	       (endpoint->serving ? 0 : 1);
-}
-
-static int candidate_compare(const void *left, const void *right)
-{
-	const struct candidate *a = left;
-	const struct candidate *b = right;
-	int r = candidate_compare_address(a, b);
-
-	if (r == 0)
-		r = candidate_rank(a) - candidate_rank(b);
-	if (r == 0)
-		r = a->order < b->order ? -1 : 1;
-	return r;
-}
-
-static void candidates_sort_unique(struct candidates *candidates)
-{
-	struct candidate *items = candidates->list.items;
-	size_t kept = 0;
-
-	if (candidates->list.len == 0)
-		return;
-	qsort(items, candidates->list.len, sizeof(*items), candidate_compare);
-	for (size_t i = 1; i < candidates->list.len; i++) {
-		if (candidate_compare_address(&items[kept], &items[i]) != 0)
-			items[++kept] = items[i];
-	}
-	candidates->list.len = kept + 1;
-}
-
-static int push_endpoint(struct plan_port *plan_port, const struct candidate *candidate)
-{
-	_cleanup_free_ char *target = strdup(candidate->endpoint->target);
-	_cleanup_free_ char *uid = strdup(candidate->endpoint->uid);
-	struct plan_endpoint endpoint = {candidate->endpoint->addr, candidate->port, target, uid};
-
-	if (!target || !uid || vec_push(&plan_port->endpoints, endpoint) < 0)
-		return -ENOMEM;
-	TAKE_PTR(target);
-	TAKE_PTR(uid);
-	return 0;
+	return port->node_port ||
+	       has_family(service->external_ips.items, service->external_ips.len, v4) ||
+	       has_family(service->balancer_ips.items, service->balancer_ips.len, v4);
 }
 
 /* An endpoint without a node is local nowhere, not even to a node without a name. */
@@ -158,56 +84,210 @@ static bool is_local(const struct endpoint *endpoint, const char *node)
 	return *node && strcmp(endpoint->node_name, node) == 0;
 }
 
-static bool is_wanted(const struct planner *planner, const struct endpoint *endpoint,
-		      bool terminating)
+static int push_endpoint(struct port_planner *planner, const struct candidate *candidate)
 {
-	if (planner->local_node && !is_local(endpoint, planner->local_node))
-		return false;
-	if (terminating)
-		return endpoint->serving && endpoint->terminating;
-	return endpoint->ready && !endpoint->terminating;
+	_cleanup_free_ char *target = strdup(candidate->endpoint->target);
+	_cleanup_free_ char *uid = strdup(candidate->endpoint->uid);
+	struct plan_endpoint endpoint = {candidate->endpoint->addr, candidate->port, target, uid};
+
+	if (!target || !uid || vec_push(&planner->from, candidate->endpoint) < 0 ||
+	    vec_push(&planner->result->endpoints, endpoint) < 0)
+		return -ENOMEM;
+	TAKE_PTR(target);
+	TAKE_PTR(uid);
+	return 0;
 }
 
-static int push_endpoints(const struct planner *planner, const struct candidates *candidates,
-			  bool terminating, struct plan_port *plan_port)
+/*
+ * An endpoint that terminates is "ready" only if its Service publishes addresses that are not ready:
+ * then it is to be used like any other.
+ */
+static bool is_candidate(const struct endpoint *endpoint, bool ready)
+{
+	return ready ? endpoint->ready
+		     : !endpoint->ready && endpoint->serving && endpoint->terminating;
+}
+
+static int push_endpoints(struct port_planner *planner, const struct candidates *candidates,
+			  bool ready)
 {
 	vec_foreach(&candidates->list, candidate) {
-		if (!is_wanted(planner, candidate->endpoint, terminating))
+		if (!is_candidate(candidate->endpoint, ready))
 			continue;
-		if (push_endpoint(plan_port, candidate) < 0)
+		planner->any = true;
+		if (!planner->everywhere && !is_local(candidate->endpoint, planner->planner->node))
+			continue;
+		if (push_endpoint(planner, candidate) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int plan_endpoints(const struct planner *planner, const struct service_port *port, bool v4,
-			  struct plan_port *plan_port)
+static int plan_endpoints(struct port_planner *planner)
 {
 	_cleanup_(candidates_done) struct candidates candidates = {};
-	int r = collect(planner, port, v4, &candidates);
+	const struct planner *all = planner->planner;
+	int r = candidates_collect(all->groups, all->groups_len, planner->port, planner->v4,
+				   &candidates);
 
 	if (r < 0)
 		return r;
-	candidates_sort_unique(&candidates);
-	r = push_endpoints(planner, &candidates, false, plan_port);
+	r = push_endpoints(planner, &candidates, true);
 	if (r < 0)
 		return r;
-	plan_port->ready = plan_port->endpoints.len;
-	return push_endpoints(planner, &candidates, true, plan_port);
+	planner->result->ready = planner->result->endpoints.len;
+	return push_endpoints(planner, &candidates, false);
 }
 
-static int plan_frontends(const struct service *service, const struct service_port *port, bool v4,
-			  struct plan_port *plan_port)
+static struct plan_endpoints list_input(const struct port_planner *planner)
 {
-	vec_foreach(&service->cluster_ips, addr) {
-		struct plan_frontend frontend = {*addr, port->port};
+	return (struct plan_endpoints){
+		.node = planner->planner->node,
+		.zone = planner->planner->zone,
+		.items = planner->from.items,
+		.len = planner->from.len,
+		.ready = planner->result->ready,
+		.any = planner->any,
+	};
+}
 
-		if (addr_is_v4(addr) != v4)
-			continue;
-		if (vec_push(&plan_port->frontends, frontend) < 0)
-			return -ENOMEM;
+/* Takes the list, also on failure. */
+static int push_list(struct port_planner *planner, struct plan_list list, uint32_t *ret_position)
+{
+	int r = vec_push(&planner->result->lists, list);
+
+	if (r < 0)
+		plan_list_done(&list);
+	else
+		*ret_position = (uint32_t)planner->result->lists.len - 1;
+	return r;
+}
+
+static int add_cluster_list(struct port_planner *planner, uint32_t *ret)
+{
+	struct plan_endpoints input = list_input(planner);
+	struct plan_list list;
+	int r = plan_list_cluster(&input, &list);
+
+	return r < 0 ? r : push_list(planner, list, ret);
+}
+
+/* `node` "": a list of none. */
+static int add_local_list(struct port_planner *planner, const char *node, uint32_t *ret)
+{
+	struct plan_endpoints input = list_input(planner);
+	struct plan_list list;
+	int r = plan_list_local(&input, node, &list);
+
+	return r < 0 ? r : push_list(planner, list, ret);
+}
+
+static int add_frontend(struct port_planner *planner, enum plan_scope scope,
+			const struct addr *addr, uint16_t port, uint32_t list)
+{
+	if (addr_is_v4(addr) != planner->v4)
+		return 0;
+	return vec_push(&planner->result->frontends,
+			(struct plan_frontend){scope, *addr, port, list});
+}
+
+static int add_frontends(struct port_planner *planner, const struct addr *addrs, size_t len,
+			 uint32_t list)
+{
+	for (size_t i = 0; i < len; i++) {
+		int r = add_frontend(planner, PLAN_AT_ADDRESS, &addrs[i], planner->port->port,
+				     list);
+
+		if (r < 0)
+			return r;
 	}
 	return 0;
+}
+
+static int compare_nodes(const void *left, const void *right)
+{
+	const struct endpoint *const *a = left, *const *b = right;
+
+	return strcmp((*a)->node_name, (*b)->node_name);
+}
+
+/* The NodePort of one other node leads to the endpoints on that node. */
+static int plan_other_node(struct port_planner *planner, const char *name)
+{
+	const struct model *model = planner->planner->model;
+	const struct node *node = *name ? model_node(model, name) : NULL;
+	uint32_t list;
+	int r;
+
+	if (!node || strcmp(name, planner->planner->node) == 0)
+		return 0;
+	r = add_local_list(planner, name, &list);
+	for (size_t i = 0; r == 0 && i < node->addresses.len; i++) {
+		const struct addr *addr = &node->addresses.items[i];
+
+		if (node_ports_at(model_node_ports(model), node, addr))
+			r = add_frontend(planner, PLAN_AT_ADDRESS, addr, planner->port->node_port,
+					 list);
+	}
+	return r;
+}
+
+/* For those nodes that have endpoints; the others have the list of none. */
+static int plan_other_nodes(struct port_planner *planner)
+{
+	size_t len = planner->from.len;
+	_cleanup_free_ const struct endpoint **sorted =
+		reallocarray(NULL, len + 1, sizeof(*sorted));
+	int r = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i++)
+		sorted[i] = planner->from.items[i];
+	qsort(sorted, len, sizeof(*sorted), compare_nodes);
+	for (size_t i = 0; r == 0 && i < len; i++) {
+		if (i == 0 || compare_nodes(&sorted[i - 1], &sorted[i]) != 0)
+			r = plan_other_node(planner, sorted[i]->node_name);
+	}
+	return r;
+}
+
+static int plan_node_port(struct port_planner *planner, uint32_t cluster)
+{
+	const struct addr *any = planner->v4 ? &any_v4 : &any_v6;
+	bool local = planner->planner->service->external_policy == POLICY_LOCAL;
+	uint16_t port = planner->port->node_port;
+	uint32_t others = cluster;
+	int r = add_frontend(planner, PLAN_AT_THIS_NODE, any, port, cluster);
+
+	if (r == 0 && local)
+		r = add_local_list(planner, "", &others);
+	if (r == 0)
+		r = add_frontend(planner, PLAN_AT_OTHER_NODES, any, port, others);
+	return r == 0 && local ? plan_other_nodes(planner) : r;
+}
+
+static int plan_frontends(struct port_planner *planner)
+{
+	const struct service *service = planner->planner->service;
+	uint32_t cluster = 0, internal = 0;
+	int r = 0;
+
+	if (planner->everywhere)
+		r = add_cluster_list(planner, &cluster);
+	internal = cluster;
+	if (r == 0 && service->internal_policy == POLICY_LOCAL)
+		r = add_local_list(planner, planner->planner->node, &internal);
+	if (r == 0)
+		r = add_frontends(planner, service->cluster_ips.items, service->cluster_ips.len,
+				  internal);
+	if (r == 0)
+		r = add_frontends(planner, service->external_ips.items, service->external_ips.len,
+				  cluster);
+	if (r == 0)
+		r = add_frontends(planner, service->balancer_ips.items, service->balancer_ips.len,
+				  cluster);
+	return r == 0 && planner->port->node_port ? plan_node_port(planner, cluster) : r;
 }
 
 static int plan_name(const struct planner *planner, const struct service_port *port, bool v4,
@@ -224,21 +304,33 @@ static int plan_name(const struct planner *planner, const struct service_port *p
 static int plan_one_port(const struct planner *planner, const struct service_port *port, bool v4,
 			 struct plan *plan)
 {
+	const struct service *service = planner->service;
 	_cleanup_(plan_port_done) struct plan_port plan_port = {
 		.proto = port->proto,
-		.probe = planner->service->probe,
-		.conns = planner->service->conns,
-		.steer = planner->service->steer,
-		.affinity_timeout = planner->service->affinity_timeout,
+		.probe = service->probe,
+		.conns = service->conns,
+		.steer = service->steer,
+		.affinity_timeout = service->affinity_timeout,
 	};
-	int r = plan_name(planner, port, v4, plan_port.name);
+	struct port_planner port_planner = {
+		.planner = planner,
+		.port = port,
+		.v4 = v4,
+		.everywhere = service->internal_policy == POLICY_CLUSTER ||
+			      is_reachable(service, port, v4),
+		.result = &plan_port,
+	};
+	int r;
 
-	if (r < 0)
-		return r;
-	r = plan_frontends(planner->service, port, v4, &plan_port);
-	if (r < 0 || plan_port.frontends.len == 0)
-		return r;
-	r = plan_endpoints(planner, port, v4, &plan_port);
+	/* Without a ClusterIP of this family, nothing of the Service is of this family. */
+	if (!has_family(service->cluster_ips.items, service->cluster_ips.len, v4))
+		return 0;
+	r = plan_name(planner, port, v4, plan_port.name);
+	if (r == 0)
+		r = plan_endpoints(&port_planner);
+	if (r == 0)
+		r = plan_frontends(&port_planner);
+	vec_done(&port_planner.from);
 	if (r < 0)
 		return r;
 	r = vec_push(&plan->ports, plan_port);
@@ -267,14 +359,8 @@ static int plan_ports(const struct planner *planner, struct plan *plan)
 
 static bool is_dual_stack(const struct service *service)
 {
-	bool v4 = false;
-	bool v6 = false;
-
-	vec_foreach(&service->cluster_ips, addr) {
-		v4 |= addr_is_v4(addr);
-		v6 |= !addr_is_v4(addr);
-	}
-	return v4 && v6;
+	return has_family(service->cluster_ips.items, service->cluster_ips.len, true) &&
+	       has_family(service->cluster_ips.items, service->cluster_ips.len, false);
 }
 
 int plan_service(const struct model *model, const char *namespace, const char *name,
@@ -282,7 +368,8 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 {
 	_cleanup_(plan_done) struct plan plan = {};
 	_cleanup_free_ const struct endpoint_group **groups = NULL;
-	struct planner planner = {.service = model_service(model, namespace, name)};
+	struct planner planner = {.model = model, .service = model_service(model, namespace, name)};
+	const struct node *node;
 	int r;
 
 	if (!planner.service || planner.service->cluster_ips.len == 0) {
@@ -295,8 +382,9 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 		return -ENOMEM;
 	model_endpoints(model, namespace, name, groups, planner.groups_len);
 	planner.groups = groups;
-	if (planner.service->internal_policy == POLICY_LOCAL)
-		planner.local_node = model_node_name(model);
+	planner.node = model_node_name(model);
+	node = model_node(model, planner.node);
+	planner.zone = node ? node->zone : "";
 	planner.dual_stack = is_dual_stack(planner.service);
 	r = plan_ports(&planner, &plan);
 	if (r < 0)
@@ -306,14 +394,15 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 	return 0;
 }
 
-bool plan_has_frontend(const struct plan *plan, const char *port_name, const struct addr *addr,
-		       uint16_t port)
+bool plan_has_frontend(const struct plan *plan, const char *port_name,
+		       const struct plan_frontend *frontend)
 {
-	vec_foreach(&plan->ports, candidate) {
-		if (strcmp(candidate->name, port_name))
+	vec_foreach(&plan->ports, port) {
+		if (strcmp(port->name, port_name))
 			continue;
-		vec_foreach(&candidate->frontends, frontend) {
-			if (frontend->port == port && addr_equal(&frontend->addr, addr))
+		vec_foreach(&port->frontends, have) {
+			if (have->scope == frontend->scope && have->port == frontend->port &&
+			    addr_equal(&have->addr, &frontend->addr))
 				return true;
 		}
 	}

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which endpoints serve which frontend: kube-proxy's rules (pkg/proxy/topology.go,
- * endpointslicecache.go of Kubernetes 1.36), as far as they concern ClusterIPs. Pure.
+ * What the kernel is to serve for one Service: its frontends, and which endpoints are behind each of
+ * them, by kube-proxy's rules (pkg/proxy of Kubernetes 1.36). Pure.
+ *
+ * What asks is a socket of this node, so traffic is never external: externalTrafficPolicy concerns
+ * only the NodePorts of other nodes, which a packet from here reaches from outside.
  */
 #pragma once
 
 #include "base/addr.h"
 #include "base/vec.h"
 #include "model/conn_policy.h"
+#include "model/plan_lists.h"
 #include "model/probe_spec.h"
 #include "model/steer_policy.h"
 
@@ -18,9 +22,18 @@ struct model;
 
 enum { PLAN_NAME_SIZE = 144 };
 
+/* Which destinations a frontend stands for. */
+enum plan_scope {
+	PLAN_AT_ADDRESS,     /* its address */
+	PLAN_AT_THIS_NODE,   /* each address of this node at which NodePorts are reached */
+	PLAN_AT_OTHER_NODES, /* the same of the other nodes */
+};
+
 struct plan_frontend {
-	struct addr addr;
-	uint16_t port; /* host order */
+	enum plan_scope scope;
+	struct addr addr; /* 0.0.0.0 or :: if the scope is one of nodes */
+	uint16_t port;    /* host order */
+	uint32_t list;    /* position in plan_port.lists */
 };
 
 struct plan_endpoint {
@@ -47,12 +60,12 @@ struct plan_port {
 	uint32_t affinity_timeout; /* s; 0: no session affinity */
 	VEC(struct plan_frontend) frontends;
 	/*
-	 * Ready endpoints first, then those that are serving and terminating, which the datapath
-	 * uses only when nothing else is left (KEP-1669). Without duplicates, ordered by address
-	 * and port within each part.
+	 * Those that any list has, each once, so that they share health and counters: ready ones
+	 * first, then those that are serving and terminating, by address and port within each part.
 	 */
 	VEC(struct plan_endpoint) endpoints;
 	size_t ready; /* how many of them are ready */
+	VEC(struct plan_list) lists;
 };
 
 struct plan {
@@ -70,6 +83,6 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 
 void plan_done(struct plan *plan);
 
-/* Whether the port of that name is to be reached there. */
-bool plan_has_frontend(const struct plan *plan, const char *port_name, const struct addr *addr,
-		       uint16_t port);
+/* Whether the port of that name is to be reached there; frontend->list does not matter. */
+bool plan_has_frontend(const struct plan *plan, const char *port_name,
+		       const struct plan_frontend *frontend);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status/status_json.h"
 
+#include "datapath/dp_encode.h"
 #include "health/kernel_health.h"
 #include "status/json_text.h"
 
@@ -86,10 +87,7 @@ static void write_frontends(FILE *out, const struct status_port *port)
 
 	fputs_unlocked(",\"frontends\":[", out);
 	vec_foreach(port->frontends, frontend) {
-		struct addr addr = dp_addr(&frontend->key.addr);
-
-		fprintf(out, "%s\"%s\"", separator,
-			addr_port_to_str(&addr, frontend->key.port, text));
+		fprintf(out, "%s\"%s\"", separator, dp_frontend_key_to_str(&frontend->key, text));
 		separator = ",";
 	}
 	fputs_unlocked("]", out);

@@ -47,14 +47,14 @@ static enum sw_health believed_health(const struct status_context *context,
 }
 
 static struct status_backend view_backend(const struct status_context *context,
-					  const struct dp_backend *have, bool terminating)
+					  const struct dp_backend *have)
 {
 	const char *pod = context->target(context->arg, have->index);
 	struct status_backend backend = {
 		.index = have->index,
 		.addr = have->addr,
 		.port = have->port,
-		.terminating = terminating,
+		.terminating = have->terminating,
 		.connects = datapath_connects(context->datapath, have->index),
 		.pod = pod ? pod : "",
 	};
@@ -72,11 +72,16 @@ static bool is_usable(enum sw_health health)
 static int add_backends(const struct status_context *context, const struct dp_port *have,
 			struct status_port *port, struct status_view *view)
 {
-	for (size_t i = 0; i < have->backends.len; i++) {
-		struct status_backend backend =
-			view_backend(context, &have->backends.items[i], i >= have->ready);
+	vec_foreach(&have->backends, entry) {
+		struct status_backend backend;
+
+		if (!entry->listed)
+			continue;
+		backend = view_backend(context, entry);
 
 		port->connects += backend.connects;
+		port->ready += !backend.terminating;
+		port->terminating += backend.terminating;
 		port->usable += !backend.terminating && is_usable(backend.health);
 		if (vec_push(&view->backends, backend))
 			return -ENOMEM;
@@ -92,19 +97,18 @@ static int add_port(const struct status_context *context, const struct dp_port *
 		.name = have->name,
 		.frontends = &have->frontends,
 		.proto = have->proto,
-		.usable_hint = have->usable,
-		.ready = have->ready,
-		.terminating = have->terminating,
 		.connects = counters->connects,
 		.refused = counters->refused,
 		.last_used = counters->last_used,
 		.first_backend = view->backends.len,
-		.backends = have->backends.len,
 	};
 
+	vec_foreach(&have->lists, list)
+		port.usable_hint += list->usable;
 	view->frontends += have->frontends.len;
 	if (add_backends(context, have, &port, view))
 		return -ENOMEM;
+	port.backends = view->backends.len - port.first_backend;
 	return vec_push(&view->ports, port);
 }
 

@@ -56,11 +56,12 @@ struct status_port {
 	const char *name;                     /* "namespace/name:port/proto" */
 	const struct dp_frontends *frontends; /* borrowed */
 	uint8_t proto;
-	uint32_t usable; /* by health as it is now */
-	uint32_t usable_hint, ready, terminating;
+	uint32_t usable;             /* by health as it is now */
+	uint32_t ready, terminating; /* of the backends */
+	uint32_t usable_hint;        /* sum of those that frontends show, each list once */
 	uint64_t connects, refused;
 	uint64_t last_used;             /* ns of CLOCK_MONOTONIC; 0: never */
-	size_t first_backend, backends; /* in status_view.backends, in the order of the slots */
+	size_t first_backend, backends; /* in status_view.backends */
 };
 
 struct status_view {
