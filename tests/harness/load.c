@@ -3,7 +3,7 @@
  * HTTP load that says what became of each request: when it was due, how long it took, how it ended,
  * and which pod answered.
  *
- * usage: load [-c CLIENTS] [-r RATE] [-k] [-d SECONDS] [-n REQUESTS] [-t MS] [-p PATH] [-o FILE]
+ * usage: load [-c CLIENTS] [-r RATE] [-k] [-d SECONDS] [-n REQUESTS] [-l] [-t MS] [-p PATH] [-o FILE]
  *             [-x connect|sent] ADDRESS PORT
  *
  *   -c  so many clients, each with one request at a time (50)
@@ -12,6 +12,7 @@
  *       each client asks again as soon as it has its answer
  *   -k  clients keep their connections; default: one for each request
  *   -d  ends after so long (10), or on SIGTERM; -n: or after so many requests
+ *   -l  after these requests kept connections stay open until -d or SIGTERM
  *   -t  a request that has no answer after so long fails (5000)
  *   -x  clients abort on purpose: while they connect, or after they have asked
  *   -o  a line for each request: DUE-US LATENCY-US OUTCOME POD, sorted by when it ended. DUE-US is
@@ -36,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_CLIENTS = 4096, MAX_OUTCOMES = 32, EVENTS = 256 };
+enum { MAX_CLIENTS = 131072, MAX_OUTCOMES = 32, EVENTS = 256 };
 
 enum state { IDLE, CONNECTING, WAITING };
 
@@ -51,7 +52,7 @@ struct client {
 static struct {
 	unsigned int clients, rate, timeout_ms;
 	uint64_t seconds, requests;
-	bool keep, abort_connecting, abort_sent;
+	bool keep, linger, abort_connecting, abort_sent;
 	const char *path;
 	FILE *trace;
 } option = {.clients = 50, .timeout_ms = 5000, .seconds = 10, .requests = UINT64_MAX, .path = "/"};
@@ -276,17 +277,22 @@ static bool may_begin(void)
 	return !stopped && begun < option.requests;
 }
 
+/* In turn, so that kept connections are all used. */
 static void begin_due(uint64_t now)
 {
+	static unsigned int turn;
+
 	for (unsigned int i = 0; i < option.clients && may_begin(); i++) {
-		if (clients[i].state != IDLE)
+		struct client *client = &clients[turn];
+
+		if (option.rate && next_due > now)
+			return;
+		turn = (turn + 1) % option.clients;
+		if (client->state != IDLE)
 			continue;
-		if (!option.rate) {
-			begin(&clients[i], now, now);
-		} else if (next_due <= now) {
-			begin(&clients[i], next_due, now);
+		begin(client, option.rate ? next_due : now, now);
+		if (option.rate)
 			next_due += 1000000 / option.rate;
-		}
 	}
 }
 
@@ -311,6 +317,8 @@ static int wait_ms(uint64_t now)
 {
 	if (!option.rate)
 		return 1;
+	if (!may_begin())
+		return 10;
 	return next_due <= now ? 1 : (int)((next_due - now) / 1000) + 1;
 }
 
@@ -323,7 +331,7 @@ static void run(void)
 	for (unsigned int i = 0; i < option.clients; i++)
 		clients[i].fd = -1;
 	next_due = now;
-	while (!stopped && now < end && (may_begin() || any_busy())) {
+	while (!stopped && now < end && (may_begin() || option.linger || any_busy())) {
 		begin_due(now);
 
 		int n = epoll_wait(epoll_fd, events, EVENTS, wait_ms(now));
@@ -394,6 +402,8 @@ static bool parse_option(int letter, const char *text)
 		return ok;
 	case 'k':
 		return option.keep = true;
+	case 'l':
+		return option.linger = true;
 	case 'p':
 		option.path = text;
 		return true;
@@ -416,7 +426,7 @@ int main(int argc, char **argv)
 	struct sigaction action = {.sa_handler = stop};
 	int letter;
 
-	while ((letter = getopt(argc, argv, "c:r:kd:n:t:p:o:x:")) != -1)
+	while ((letter = getopt(argc, argv, "c:r:kd:n:lt:p:o:x:")) != -1)
 		if (!parse_option(letter, optarg))
 			return usage();
 	if (optind != argc - 2 || getaddrinfo(argv[optind], argv[optind + 1], &hints, &target))
