@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "affinity.bpf.h"
 #include "maps.bpf.h"
 #include "swerve_abi.h"
 
@@ -45,10 +46,9 @@ enum choice_verdict {
 
 /* Who asks: beside the frontend, what the choice may depend on. */
 struct asker {
-	struct sw_addr addr; /* of the backend that he has already */
-	__u32 backend;       /* its index, to stay there while it lives; 0: he has none */
-	__u16 port;          /* host order */
-	__u16 pad;
+	__u64 client;     /* bpf_get_netns_cookie() */
+	__u32 backend;    /* that he has already, to stay there while it lives; 0: he has none */
+	__u32 generation; /* of that backend */
 };
 
 struct choice {
@@ -112,13 +112,6 @@ static __always_inline struct moment moment_now(void)
 	return moment;
 }
 
-static __always_inline bool addr_is(const struct sw_addr *a, const struct sw_addr *b)
-{
-	const __u32 *x = (const __u32 *)a->bytes, *y = (const __u32 *)b->bytes;
-
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
-}
-
 static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32 position,
 				       const struct sw_backend *backend,
 				       const struct moment *moment)
@@ -137,26 +130,26 @@ static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32
 }
 
 /*
- * Takes the backend that the asker has already, if it is still the same. That it terminates is no
- * reason to leave it (kube-proxy, too, only forgets flows to endpoints that no longer serve).
+ * Takes a backend that was chosen before, if it is still the same and better than *best. `position`
+ * is its slot's, 0 for a backend whose slot does not matter.
  */
 static __always_inline void stay(const struct sw_frontend *frontend, const struct moment *moment,
-				 const struct asker *asker, struct choice *best)
+				 __u32 index, __u32 generation, __u32 position, struct choice *best)
 {
-	__u32 index = asker->backend;
-	struct sw_backend *backend;
+	struct sw_backend *backend = bpf_map_lookup_elem(&sw_backends, &index);
+	__u32 rank;
 
-	if (!index)
-		return;
-	backend = bpf_map_lookup_elem(&sw_backends, &index);
 	if (!backend || backend->retired || backend->service != frontend->service ||
-	    backend->port != asker->port || !addr_is(&backend->addr, &asker->addr))
+	    backend->generation != generation)
 		return;
-	best->rank = slot_rank(frontend, 0, backend, moment);
+	rank = slot_rank(frontend, position, backend, moment);
+	if (rank >= best->rank)
+		return;
+	best->rank = rank;
 	best->backend = index;
-	best->port = asker->port;
-	best->addr = asker->addr;
-	best->generation = backend->generation;
+	best->generation = generation;
+	best->port = backend->port;
+	best->addr = backend->addr;
 }
 
 /* Looks at one slot of a frontend and keeps its backend if it is better than *best. */
@@ -191,15 +184,24 @@ static __noinline int consider_slot(const struct sw_frontend *frontend, __u32 po
 	return 0;
 }
 
+/* Where numbers come from: from the kernel's generator, or, with a seed, always the same ones. */
+struct dice {
+	__u32 seed; /* 0: none */
+};
+
 /* A uniform number below n, without division. n must not be 0. */
-static __always_inline __u32 random_below(__u32 n)
+static __always_inline __u32 roll(struct dice *dice, __u32 n)
 {
-	return ((__u64)bpf_get_prandom_u32() * n) >> 32;
+	__u32 number = dice->seed ? dice->seed : bpf_get_prandom_u32();
+
+	if (dice->seed)
+		dice->seed = dice->seed * 1664525 + 1013904223; /* Numerical Recipes */
+	return ((__u64)number * n) >> 32;
 }
 
 /* Draws at random, so that the share of a backend that is out spreads evenly over the others. */
 static __always_inline void draw(const struct sw_frontend *frontend, const struct moment *moment,
-				 struct choice *best)
+				 struct dice *dice, struct choice *best)
 {
 	__u32 n = frontend->ready;
 
@@ -208,13 +210,13 @@ static __always_inline void draw(const struct sw_frontend *frontend, const struc
 	if (!n)
 		return;
 	for (int i = 0; i < CHOOSE_TRIES && best->rank != RANK_USABLE; i++)
-		consider_slot(frontend, random_below(n), moment, best);
+		consider_slot(frontend, roll(dice, n), moment, best);
 }
 
 static __always_inline void scan(const struct sw_frontend *frontend, const struct moment *moment,
-				 struct choice *best)
+				 struct dice *dice, struct choice *best)
 {
-	__u32 n = frontend->ready + frontend->terminating, start = random_below(n);
+	__u32 n = frontend->ready + frontend->terminating, start = roll(dice, n);
 
 	for (__u32 i = 0; i < CHOOSE_SCAN && i < n && best->rank != RANK_USABLE; i++) {
 		__u32 position = start + i;
@@ -225,14 +227,12 @@ static __always_inline void scan(const struct sw_frontend *frontend, const struc
 	}
 }
 
-static __always_inline void account(const struct moment *moment, const struct asker *asker,
-				    const struct choice *choice)
+static __always_inline void account(const struct moment *moment, struct sw_service *service,
+				    const struct asker *asker, const struct choice *choice)
 {
 	struct sw_backend_load *load;
-	struct sw_service *service;
-	__u32 index = choice->service;
+	__u32 index = choice->backend;
 
-	service = bpf_map_lookup_elem(&sw_services, &index);
 	if (service && moment->now - service->last_used > LAST_USED_STEP)
 		service->last_used = moment->now;
 	if (choice->rank == RANK_ABSENT) {
@@ -240,7 +240,6 @@ static __always_inline void account(const struct moment *moment, const struct as
 			__sync_fetch_and_add(&service->refused, 1);
 		return;
 	}
-	index = choice->backend;
 	if (index == asker->backend)
 		return;
 	load = bpf_map_lookup_elem(&sw_backend_load, &index);
@@ -271,12 +270,36 @@ static __always_inline bool read_frontend(const struct sw_frontend_key *key,
 	return ret->check == sw_frontend_check(key, ret);
 }
 
+/* Goes where the client was before, if that is an endpoint of this frontend that can be used. */
+static __always_inline void stay_pinned(const struct sw_frontend *frontend,
+					const struct moment *moment,
+					const struct affinity *affinity, struct choice *best)
+{
+	const struct sw_affinity *pinned = affinity_find(affinity, moment->now);
+	__u32 position;
+
+	if (!pinned)
+		return;
+	position = affinity_position(frontend, pinned->backend);
+	if (position != AFFINITY_NOWHERE)
+		stay(frontend, moment, pinned->backend, pinned->generation, position, best);
+}
+
+/* A backend that is good enough to stay with is not left for a better one. */
+static __always_inline bool is_settled(const struct choice *choice)
+{
+	return choice->rank <= RANK_SUSPECT;
+}
+
 /* Returns enum choice_verdict; *ret is meaningful for CHOICE_BACKEND. */
 static __noinline int choose_backend(const struct sw_frontend_key *key, const struct asker *asker,
 				     struct choice *ret)
 {
 	struct sw_frontend frontend, *found;
+	struct affinity affinity = {};
+	struct sw_service *service;
 	struct moment moment;
+	struct dice dice = {};
 
 	if (!key || !asker || !ret)
 		return CHOICE_NOT_OURS;
@@ -291,13 +314,24 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, const st
 	moment = moment_now();
 	ret->rank = RANK_ABSENT;
 	ret->service = frontend.service;
-	stay(&frontend, &moment, asker, ret);
-	if (ret->rank > RANK_SUSPECT) {
-		draw(&frontend, &moment, ret);
-		if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
-			scan(&frontend, &moment, ret);
+	service = bpf_map_lookup_elem(&sw_services, &frontend.service);
+	/* That it terminates is no reason for a socket to leave it: the flow may be a session. */
+	if (asker->backend)
+		stay(&frontend, &moment, asker->backend, asker->generation, 0, ret);
+	if (!is_settled(ret) && service && service->policy.affinity_timeout) {
+		affinity_begin(&affinity, asker->client, frontend.service,
+			       service->policy.affinity_timeout);
+		stay_pinned(&frontend, &moment, &affinity, ret);
+		dice.seed = affinity_seed(&affinity);
 	}
-	account(&moment, asker, ret);
+	if (!is_settled(ret)) {
+		draw(&frontend, &moment, &dice, ret);
+		if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
+			scan(&frontend, &moment, &dice, ret);
+	}
+	if (affinity.timeout && ret->rank != RANK_ABSENT)
+		affinity_pin(&affinity, ret->backend, ret->generation, moment.now);
+	account(&moment, service, asker, ret);
 	begin_trial(&moment, ret);
 	return ret->rank == RANK_ABSENT ? CHOICE_REFUSE : CHOICE_BACKEND;
 }

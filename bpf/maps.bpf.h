@@ -75,6 +75,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SW_MAX_AFFINITY);
+	__type(key, struct sw_affinity_key);
+	__type(value, struct sw_affinity);
+} sw_affinity SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, SW_MAX_UDP_SPILL);
 	__type(key, struct sw_udp_reverse_key);
 	__type(value, struct sw_udp_reverse);

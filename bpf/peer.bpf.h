@@ -17,6 +17,13 @@ struct peer {
 	__u16 pad;
 };
 
+static __always_inline bool addr_is(const struct sw_addr *a, const struct sw_addr *b)
+{
+	const __u32 *x = (const __u32 *)a->bytes, *y = (const __u32 *)b->bytes;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
+}
+
 static __always_inline void peer_remember(struct bpf_sock *sk, const struct sw_frontend_key *asked,
 					  const struct choice *got)
 {

@@ -49,7 +49,7 @@ static __always_inline int refuse_connect(const struct sw_frontend_key *key, str
 static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_frontend_key *key,
 					struct choice *choice)
 {
-	struct asker asker = {};
+	struct asker asker = {.client = bpf_get_netns_cookie(ctx)};
 	int verdict;
 
 	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
@@ -78,7 +78,7 @@ static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_fro
 static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, struct sw_frontend_key *key,
 					struct choice *choice)
 {
-	struct asker asker = {};
+	struct asker asker = {.client = bpf_get_netns_cookie(ctx)};
 	int verdict;
 
 	if (ctx->protocol != IPPROTO_UDP)

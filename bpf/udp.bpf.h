@@ -52,8 +52,7 @@ static __always_inline void udp_has(struct bpf_sock *sk, const struct sw_fronten
 	if (socket && socket->frontend_port == key->port &&
 	    addr_is(&socket->frontend_addr, &key->addr)) {
 		ret->backend = socket->backend;
-		ret->port = socket->backend_port;
-		ret->addr = socket->backend_addr;
+		ret->generation = socket->generation;
 		return;
 	}
 	udp = bpf_sk_storage_get(&sw_udp_flows, sk, 0, 0);
@@ -65,8 +64,7 @@ static __always_inline void udp_has(struct bpf_sock *sk, const struct sw_fronten
 		if (!flow_asks_for(flow, key))
 			continue;
 		ret->backend = flow->backend;
-		ret->port = flow->backend_port;
-		ret->addr = flow->backend_addr;
+		ret->generation = flow->generation;
 		return;
 	}
 }
@@ -125,7 +123,7 @@ static __always_inline void udp_remember(struct bpf_sock_addr *ctx,
 	flow->backend_addr = got->addr;
 	flow->backend_port = got->port;
 	flow->backend = got->backend;
-	flow->service = got->service;
+	flow->generation = got->generation;
 	flow->used = ++udp->sequence;
 }
 

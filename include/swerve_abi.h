@@ -22,6 +22,7 @@ enum {
 	SW_MAX_SLOTS = 262144,
 	SW_MAX_BACKENDS = 131072,
 	SW_EVENTS_SIZE = 262144, /* bytes of sw_events; a power of two, and whole pages */
+	SW_MAX_AFFINITY = 65536,
 	SW_MAX_UDP_SPILL = 16384,
 	SW_UDP_FLOWS = 8, /* what an unconnected UDP socket has in its storage */
 
@@ -305,6 +306,25 @@ struct sw_event {
 };
 _Static_assert(sizeof(struct sw_event) == 40, "no hidden padding");
 
+/*
+ * Key of sw_affinity. All frontends of a service port share its clients' affinity; the client is
+ * the network namespace: a pod, or the host.
+ */
+struct sw_affinity_key {
+	__u64 client;  /* bpf_get_netns_cookie() */
+	__u32 service; /* index into sw_services */
+	__u32 pad;     /* 0 */
+};
+_Static_assert(sizeof(struct sw_affinity_key) == 16, "hash key without hidden padding");
+
+/* Value of sw_affinity. BPF. */
+struct sw_affinity {
+	__u64 last_used;  /* when the client's last connection began */
+	__u32 backend;    /* index into sw_backends */
+	__u32 generation; /* of the backend: its element may be another endpoint's by now */
+};
+_Static_assert(sizeof(struct sw_affinity) == 16, "no hidden padding");
+
 /* One service that a UDP socket sent to with sendto() or sendmsg(), and who answers it there. */
 struct sw_udp_flow {
 	struct sw_addr frontend_addr;
@@ -312,7 +332,7 @@ struct sw_udp_flow {
 	__u16 frontend_port; /* host order */
 	__u16 backend_port;  /* host order */
 	__u32 backend;       /* index into sw_backends when it was chosen; 0: free */
-	__u32 service;       /* index into sw_services */
+	__u32 generation;    /* of that backend */
 	__u32 used;          /* the socket's sequence number when it was last used */
 };
 _Static_assert(sizeof(struct sw_udp_flow) == 48, "no hidden padding");

@@ -32,6 +32,8 @@ static const struct map_shape shapes[DP_MAP_COUNT] = {
 	[DP_MAP_EVENTS] = {"sw_events", BPF_MAP_TYPE_RINGBUF, 0, 0, SW_EVENTS_SIZE},
 	[DP_MAP_SOCKETS] = {"sw_sockets", BPF_MAP_TYPE_SK_STORAGE, sizeof(int),
 			    sizeof(struct sw_socket), 0},
+	[DP_MAP_AFFINITY] = {"sw_affinity", BPF_MAP_TYPE_LRU_HASH, sizeof(struct sw_affinity_key),
+			     sizeof(struct sw_affinity), SW_MAX_AFFINITY},
 	[DP_MAP_UDP_FLOWS] = {"sw_udp_flows", BPF_MAP_TYPE_SK_STORAGE, sizeof(int),
 			      sizeof(struct sw_udp_flows), 0},
 	[DP_MAP_UDP_REVERSE] = {"sw_udp_reverse", BPF_MAP_TYPE_LRU_HASH,
