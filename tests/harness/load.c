@@ -34,6 +34,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,7 +66,7 @@ static struct {
 static volatile sig_atomic_t stopped;
 static struct client clients[MAX_CLIENTS];
 static struct addrinfo *target;
-static int epoll_fd;
+static int epoll_fd, timer_fd;
 static char request[512];
 static uint64_t begun, ended, failed, next_due;
 static uint32_t *latencies;
@@ -313,21 +314,32 @@ static bool any_busy(void)
 	return false;
 }
 
+/*
+ * How long to wait for events. A timer, as precise as the rate needs it, is one of them; not when all
+ * clients are busy with what was due before.
+ */
 static int wait_ms(uint64_t now)
 {
+	struct itimerspec timer = {.it_interval = {0}};
+
 	if (!option.rate)
 		return 1;
-	if (!may_begin())
-		return 10;
-	return next_due <= now ? 1 : (int)((next_due - now) / 1000) + 1;
+	if (may_begin() && next_due > now) {
+		timer.it_value.tv_sec = (time_t)(next_due / 1000000);
+		timer.it_value.tv_nsec = (long)(next_due % 1000000) * 1000;
+	}
+	timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &timer, NULL);
+	return may_begin() && next_due <= now ? 1 : 10;
 }
 
 static void run(void)
 {
 	uint64_t now = now_us(), end = now + option.seconds * 1000000, last_expiry = now;
-	struct epoll_event events[EVENTS];
+	struct epoll_event events[EVENTS], timer = {.events = EPOLLIN, .data.ptr = NULL};
 
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	timer_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC);
+	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, timer_fd, &timer);
 	for (unsigned int i = 0; i < option.clients; i++)
 		clients[i].fd = -1;
 	next_due = now;
@@ -336,7 +348,8 @@ static void run(void)
 
 		int n = epoll_wait(epoll_fd, events, EVENTS, wait_ms(now));
 		for (int i = 0; i < n; i++)
-			handle(events[i].data.ptr, events[i].events);
+			if (events[i].data.ptr)
+				handle(events[i].data.ptr, events[i].events);
 		now = now_us();
 		if (now - last_expiry > 10000) {
 			expire(now);

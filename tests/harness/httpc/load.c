@@ -6,25 +6,17 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define STACK_SIZE (128U << 10)
 
-struct record {
-	int64_t start_us; /* since the epoch */
-	int64_t latency_us;
-	const char *error; /* NULL if it succeeded */
-};
-
 struct load {
 	const struct load_options *options;
-	struct record *records;
-	atomic_uint next;
-	int64_t start_us;
+	atomic_uint next, failed;
+	_Atomic(const char *) first; /* how the first failed one failed */
 	size_t text_size;
 	char text[4096]; /* a request */
 };
@@ -36,14 +28,6 @@ struct worker {
 	struct io *io;
 	int fd; /* -1: not connected */
 };
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
-}
 
 static const char *status_error(unsigned int status)
 {
@@ -90,67 +74,18 @@ static const char *request_run(struct worker *worker)
 	return error;
 }
 
-/* When request number n is due: at once, or as the rate has it. */
-static int64_t wait_due(const struct load *load, unsigned int n)
-{
-	int64_t now = now_us(), due = now;
-
-	if (load->options->rate == 0)
-		return now;
-	due = load->start_us + (int64_t)n * 1000000 / load->options->rate;
-	if (due > now)
-		usleep((useconds_t)(due - now));
-	return due;
-}
-
 static void *worker_run(void *argument)
 {
 	struct worker *worker = argument;
 	struct load *load = worker->load;
-	unsigned int n;
 
-	while ((n = atomic_fetch_add(&load->next, 1)) < load->options->requests) {
-		struct record *record = &load->records[n];
-		record->start_us = wait_due(load, n);
-		record->error = request_run(worker);
-		record->latency_us = now_us() - record->start_us;
+	while (atomic_fetch_add(&load->next, 1) < load->options->requests) {
+		const char *error = request_run(worker);
+		if (error && atomic_fetch_add(&load->failed, 1) == 0)
+			load->first = error;
 	}
 	disconnect(worker);
 	return NULL;
-}
-
-static int compare_latency(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int report(const struct load *load)
-{
-	const struct load_options *options = load->options;
-	unsigned int failed = 0, count = options->requests;
-	double seconds = (double)(now_us() - load->start_us) / 1e6;
-	int64_t *latencies = calloc(count, sizeof(*latencies));
-	const char *first = "none";
-
-	if (!latencies)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < count; i++) {
-		const struct record *record = &load->records[i];
-		latencies[i] = record->latency_us;
-		if (record->error && failed++ == 0)
-			first = record->error;
-		if (options->records)
-			fprintf(options->records, "%ld %ld %s\n", record->start_us,
-				record->latency_us, record->error ?: "ok");
-	}
-	qsort(latencies, count, sizeof(*latencies), compare_latency);
-	printf("requests=%u failed=%u p50_us=%ld p99_us=%ld max_us=%ld rate=%.0f first=%s\n", count,
-	       failed, latencies[count / 2], latencies[(size_t)count * 99 / 100],
-	       latencies[count - 1], count / seconds, first);
-	free(latencies);
-	return (int)failed;
 }
 
 static int text_make(struct load *load)
@@ -200,18 +135,15 @@ static int workers_run(struct load *load, struct worker *workers)
 
 int load_run(const struct load_options *options)
 {
-	struct load load = {.options = options, .start_us = now_us()};
+	struct load load = {.options = options, .first = "none"};
 	struct worker *workers = calloc(options->concurrency, sizeof(*workers));
 	int result = text_make(&load);
 
-	load.records = calloc(options->requests, sizeof(*load.records));
-	if (!result && !(workers && load.records))
-		result = -ENOMEM;
 	if (!result)
-		result = workers_run(&load, workers);
-	if (!result)
-		result = report(&load);
-	free(load.records);
+		result = workers ? workers_run(&load, workers) : -ENOMEM;
 	free(workers);
-	return result;
+	if (result)
+		return result;
+	printf("requests=%u failed=%u first=%s\n", options->requests, load.failed, load.first);
+	return (int)load.failed;
 }

@@ -3,8 +3,7 @@
  * An HTTP client on each style of I/O that applications use: blocking, epoll, edge, uring (io.h).
  *
  * usage: httpc raw  [-i STYLE] [-t MS] [-s BYTES] [-w MS] ADDRESS PORT <REQUEST >RESPONSE
- *        httpc load [-i STYLE] [-t MS] [-k] [-c N] [-n N] [-r RATE] [-m METHOD] [-p PATH] [-b BODY]
- *                   [-o FILE] ADDRESS PORT
+ *        httpc load [-i STYLE] [-t MS] [-k] [-c N] [-n N] [-m METHOD] [-p PATH] [-b BODY] ADDRESS PORT
  *
  * raw sends stdin as it is, in pieces of BYTES with MS between them, and writes what comes, as it is; how
  * the connection ended is "end=TEXT" on stderr (raw.h). load sends N requests over N connections at a time,
@@ -16,6 +15,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,16 +49,12 @@ static bool option_parse(int option, const char *value, struct arguments *ret)
 		return sscanf(value, "%u", &ret->load.concurrency) == 1 && ret->load.concurrency;
 	case 'n':
 		return sscanf(value, "%u", &ret->load.requests) == 1 && ret->load.requests;
-	case 'r':
-		return sscanf(value, "%u", &ret->load.rate) == 1;
 	case 'm':
 		return (ret->load.method = value);
 	case 'p':
 		return (ret->load.path = value);
 	case 'b':
 		return (ret->load.body = value);
-	case 'o':
-		return (ret->load.records = fopen(value, "we"));
 	default:
 		return false;
 	}
@@ -87,8 +83,6 @@ static int run_load(const struct arguments *arguments)
 		fprintf(stderr, "httpc: %s\n", strerror(-failed));
 		return 2;
 	}
-	if (arguments->load.records && fclose(arguments->load.records))
-		return 2;
 	return failed > 0;
 }
 
@@ -115,7 +109,7 @@ int main(int argc, char **argv)
 	if (argc < 2 || (strcmp(argv[1], "raw") && strcmp(argv[1], "load")))
 		return usage();
 	optind = 2;
-	while ((option = getopt(argc, argv, "i:t:s:w:kc:n:r:m:p:b:o:")) != -1) {
+	while ((option = getopt(argc, argv, "i:t:s:w:kc:n:m:p:b:")) != -1) {
 		if (!option_parse(option, optarg, &arguments))
 			return usage();
 	}
