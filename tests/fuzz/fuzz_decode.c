@@ -8,6 +8,7 @@
 #include "model/node.h"
 #include "model/node_ports.h"
 #include "model/plan.h"
+#include "model/pod.h"
 #include "model/service.h"
 #include "source/decode.h"
 
@@ -68,6 +69,19 @@ static void check_group(const struct endpoint_group *group)
 	}
 }
 
+static void check_pod(const struct pod *pod)
+{
+	check_name(pod->name, 1, 253);
+	vec_foreach(&pod->containers, container) {
+		vec_foreach(&container->ports, port)
+			require(port->port > 0);
+		require(!container->has_probe || container->probe.port);
+		require(container->probe.path[0] == '/');
+		require(strlen(container->probe.path) < PROBE_PATH_SIZE);
+		require(strlen(container->probe.headers) < PROBE_HEADERS_SIZE);
+	}
+}
+
 static void check_object(const struct object *object)
 {
 	switch (object->kind) {
@@ -81,6 +95,9 @@ static void check_object(const struct object *object)
 	case OBJECT_NODE:
 		check_name(object->node->name, 1, 253);
 		require(object->node->zone != NULL);
+		break;
+	case OBJECT_POD:
+		check_pod(object->pod);
 		break;
 	case OBJECT_KIND_COUNT:
 		abort();

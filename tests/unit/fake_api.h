@@ -34,7 +34,7 @@ struct api_conn {
 
 /* Of one resource. */
 struct api_resource {
-	const char *items;   /* JSON, without the brackets around them; NULL: 404 */
+	const char *items;   /* JSON, without the brackets around them; NULL: 404. Of pods: each */
 	const char *version; /* of lists */
 	const char *list_answers[API_ANSWERS];  /* raw ones, to the first lists; NULL: the items */
 	const char *watch_answers[API_ANSWERS]; /* raw ones, to the first watches */
@@ -139,6 +139,7 @@ static inline struct api_resource *api_find(struct api *api, const char *request
 		[OBJECT_SLICE] = "/apis/discovery.k8s.io/v1/endpointslices?",
 		[OBJECT_ENDPOINTS] = "/api/v1/endpoints?",
 		[OBJECT_NODE] = "/api/v1/nodes?",
+		[OBJECT_POD] = "/api/v1/namespaces/", /* single ones */
 	};
 
 	for (size_t i = 0; i < OBJECT_KIND_COUNT; i++) {
@@ -173,6 +174,8 @@ static inline void api_answer(struct api_conn *conn)
 		api_send_raw(conn, raw);
 	} else if (!resource->items) {
 		api_send_body(conn, "404 Not Found", status);
+	} else if (resource == &conn->api->resources[OBJECT_POD]) {
+		api_send_body(conn, "200 OK", resource->items);
 	} else if (is_watch) {
 		resource->watch = conn;
 		api_send_text(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");

@@ -39,7 +39,8 @@ struct fixture {
 	struct change changes[CHANGES_MAX];
 	size_t count; /* of changes */
 	size_t seen;  /* of them asserted */
-	bool remove;  /* the target, from inside the callback */
+	size_t wanted;
+	bool remove; /* the target, from inside the callback */
 };
 
 /* The fixture */

@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "model/endpoint.h"
 #include "model/node.h"
+#include "model/pod.h"
 #include "model/service.h"
 #include "source/decode.h"
 
@@ -115,6 +116,28 @@ static void dump_node(FILE *out, const struct node *node)
 		fprintf(out, "\tip %s\n", addr_to_str(address, addr));
 }
 
+static void dump_pod(FILE *out, const struct pod *pod)
+{
+	char timeout[DURATION_STR_SIZE];
+
+	fprintf(out, " uid=%s\n", pod->uid);
+	vec_foreach(&pod->containers, container) {
+		const struct probe_spec *probe = &container->probe;
+
+		fputs("    container\n", out);
+		vec_foreach(&container->ports, port)
+			fprintf(out, "\tport %u/%s\n", port->port, proto_to_str(port->proto));
+		if (!container->has_probe)
+			continue;
+		fprintf(out, "\tprobe %s port=%u path=%s host=%s service=%s timeout=%s given=%x\n",
+			probe_kind_to_str(probe->kind), probe->port, probe->path, probe->host,
+			probe->grpc_service, duration_to_str(probe->timeout, timeout),
+			(unsigned int)probe->given);
+		if (*probe->headers)
+			fprintf(out, "%s", probe->headers);
+	}
+}
+
 static void dump_object(FILE *out, const struct object *object)
 {
 	fprintf(out, "%s '%s' '%s'", object_kind_to_str(object->kind), object_namespace(object),
@@ -129,6 +152,9 @@ static void dump_object(FILE *out, const struct object *object)
 		break;
 	case OBJECT_NODE:
 		dump_node(out, object->node);
+		break;
+	case OBJECT_POD:
+		dump_pod(out, object->pod);
 		break;
 	case OBJECT_KIND_COUNT:
 		fail();

@@ -9,6 +9,7 @@
 #include "model/node.h"
 #include "model/node_ports.h"
 #include "model/plan.h"
+#include "model/pod.h"
 #include "model/service.h"
 #include "source/decode.h"
 
@@ -96,8 +97,11 @@ static const char list[] =
 	"[{\"addresses\":[{\"ip\":\"10.0.0.1\"}],\"ports\":[{\"port\":8080}]},{\"addresses\":"
 	"[{\"ip\":\"10.0.0.1\"}],\"ports\":[{\"port\":8081}]}]},"
 	"{\"kind\":\"Node\",\"metadata\":{\"name\":\"n1\"},\"status\":{\"addresses\":[{\"type\":"
-	"\"InternalIP\",\"address\":\"192.0.2.1\"}]}}]}";
-enum { OBJECTS = 4, PORTS = 9, ENDPOINTS = 3, SUBSETS = 2 };
+	"\"InternalIP\",\"address\":\"192.0.2.1\"}]}},"
+	"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"web-0\",\"namespace\":\"a\",\"uid\":\"u\"},"
+	"\"spec\":{\"containers\":[{\"ports\":[{\"containerPort\":8080}],\"readinessProbe\":"
+	"{\"tcpSocket\":{\"port\":8080}}}]}}]}";
+enum { OBJECTS = 5, PORTS = 9, ENDPOINTS = 3, SUBSETS = 2 };
 
 struct received {
 	struct object objects[OBJECTS];
@@ -164,6 +168,11 @@ static void assert_complete(const struct object *object)
 		break;
 	case OBJECT_NODE:
 		assert_int_equal(object->node->addresses.len, 1);
+		break;
+	case OBJECT_POD:
+		assert_int_equal(object->pod->containers.len, 1);
+		assert_int_equal(object->pod->containers.items[0].ports.len, 1);
+		assert_true(object->pod->containers.items[0].has_probe);
 		break;
 	case OBJECT_KIND_COUNT:
 		fail();

@@ -192,6 +192,28 @@ static void test_http_request(void **arg)
 	assert_non_null(strstr(f->server.request, "\r\nUser-Agent: kube-probe/1.36 (swerve)\r\n"));
 }
 
+/* Of the same name they replace what is sent anyway; without a value it is left out. */
+static void test_http_headers(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct fixture *f = *arg;
+
+	probe_spec_add_header(&spec, "User-Agent", "kubelet/1");
+	probe_spec_add_header(&spec, "X-A", "b: c");
+	probe_spec_add_header(&spec, "X-Empty", "");
+	probe_spec_add_header(&spec, "accept", "");
+	probe_spec_add_header(&spec, "Host", "a.example:81");
+	server_open(&f->server, 200);
+	add(f, &spec);
+	run_until(f, f->server.requests);
+	assert_non_null(strstr(f->server.request, "\r\nUser-Agent: kubelet/1\r\n"));
+	assert_null(strstr(f->server.request, "swerve"));
+	assert_non_null(strstr(f->server.request, "\r\nX-A: b: c\r\n"));
+	assert_non_null(strstr(f->server.request, "\r\nX-Empty:\r\n"));
+	assert_non_null(strstr(f->server.request, "\r\nHost: a.example:81\r\n"));
+	assert_null(strcasestr(f->server.request, "\r\nAccept:"));
+}
+
 /* The verdict of a time-out that we slept through does not count. */
 static void test_late_loop_is_no_evidence(void **arg)
 {
@@ -443,6 +465,7 @@ int main(void)
 		unit(test_http_hangs),
 		unit(test_http_refused),
 		unit(test_http_request),
+		unit(test_http_headers),
 		unit(test_late_loop_is_no_evidence),
 		unit(test_own_errors_are_no_evidence_tcp),
 		unit(test_own_errors_are_no_evidence_http),

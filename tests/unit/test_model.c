@@ -238,6 +238,7 @@ static void test_object_names(void **state)
 	assert_string_equal(object_kind_to_str(OBJECT_SLICE), "EndpointSlice");
 	assert_string_equal(object_kind_to_str(OBJECT_ENDPOINTS), "Endpoints");
 	assert_string_equal(object_kind_to_str(OBJECT_NODE), "Node");
+	assert_string_equal(object_kind_to_str(OBJECT_POD), "Pod");
 }
 
 /* The naive model: plain arrays, indexed by the number in the name. */

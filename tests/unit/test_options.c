@@ -156,6 +156,7 @@ static void test_health_defaults(void **state)
 	assert_memory_equal(&config.health, &HEALTH_CONFIG_DEFAULT, sizeof(config.health));
 	assert_memory_equal(&config.probe, &PROBE_SPEC_DEFAULT, sizeof(config.probe));
 	assert_memory_equal(&config.conns, &CONN_POLICY_FALLBACK, sizeof(config.conns));
+	assert_true(config.pod_probes);
 }
 
 static void test_health_timing(void **state)
@@ -214,6 +215,7 @@ static void test_health_errors(void **state)
 		"--probe-fall=11",
 		"--down-grace=11m",
 		"--hang-grace=-1s",
+		"--pod-probes=yes",
 	};
 
 	(void)state;

@@ -67,7 +67,7 @@ static void test_each_annotation_sets_its_field(void **state)
 		.interval = 1500 * NSEC_PER_MSEC,
 		.fast = 7 * NSEC_PER_MSEC,
 		.timeout = 250 * NSEC_PER_MSEC,
-		.given = (1U << PROBE_FIELD_COUNT) - 1,
+		.given = (1U << PROBE_FIELD_HEADERS) - 1,
 	};
 
 	(void)state;
@@ -98,6 +98,30 @@ static void test_overlay_takes_what_was_given(void **state)
 	assert_int_equal(spec.fall, 7);
 	assert_int_equal(spec.rise, 5);
 	assert_int_equal(spec.given, 1U << PROBE_FIELD_RISE);
+}
+
+static void test_headers(void **state)
+{
+	static const char *const odd[][2] = {
+		{"", "a"},          {"X A", "a"},  {"X:", "a"},
+		{"X", "a\r\nY: b"}, {"X", "\x7f"}, {"X", "\n"},
+	};
+	struct probe_spec spec = PROBE_SPEC_DEFAULT, other = PROBE_SPEC_DEFAULT;
+	char longest[PROBE_HEADERS_SIZE];
+
+	(void)state;
+	assert_int_equal(probe_spec_add_header(&spec, "X-A", "b: c"), 0);
+	assert_int_equal(probe_spec_add_header(&spec, "X-B", ""), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
+		assert_int_equal(probe_spec_add_header(&spec, odd[i][0], odd[i][1]), -EINVAL);
+	assert_string_equal(spec.headers, "X-A: b: c\nX-B: \n");
+	memset(longest, 'y', sizeof(longest));
+	longest[PROBE_HEADERS_SIZE - 1 - strlen("X: \n")] = 0;
+	assert_int_equal(probe_spec_add_header(&spec, "X", longest), -EINVAL);
+	assert_int_equal(probe_spec_add_header(&other, "X", longest), 0);
+	assert_int_equal(strlen(other.headers), PROBE_HEADERS_SIZE - 1);
+	probe_spec_overlay(&other, &spec);
+	assert_string_equal(other.headers, spec.headers);
 }
 
 static void test_limits_are_accepted(void **state)
@@ -252,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_default),
 		cmocka_unit_test(test_each_annotation_sets_its_field),
 		cmocka_unit_test(test_overlay_takes_what_was_given),
+		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_limits_are_accepted),
 		cmocka_unit_test(test_what_does_not_fit_changes_nothing),
 		cmocka_unit_test(test_length_of_path),

@@ -12,6 +12,7 @@
 #include "agent/backend_index.h"
 #include "agent/down_conns.h"
 #include "agent/plan_log.h"
+#include "agent/pod_probes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/container_of.h"
@@ -26,6 +27,7 @@
 #include "loop/loop.h"
 #include "model/model.h"
 #include "model/plan.h"
+#include "model/pod.h"
 #include "net/http_client.h"
 #include "status/status.h"
 
@@ -49,10 +51,10 @@ struct agent {
 	struct status *status;
 	struct backend_index *backends;
 	struct down_conns *conns;
+	struct pod_probes *pod_probes;
 	struct plan_log *plan_log;
 	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
 	struct hashmap *retries; /* the same, but not before the next heartbeat */
-	struct health_options defaults; /* for Services whose annotations say nothing else */
 	struct loop_timer work;
 	struct loop_timer heartbeat;
 	struct histogram programming; /* from the arrival of a change to the kernel serving it */
@@ -137,13 +139,14 @@ static void on_health_change(void *arg, const struct health_change *change)
 	}
 }
 
-/* How the endpoints of a port are probed. */
-static struct probe_spec probe_of(const struct agent *agent, const struct plan_port *port)
+static int probe_backend(struct agent *agent, const struct health_target *target,
+			 const struct probe_spec *annotations)
 {
-	struct probe_spec spec = agent->defaults.probe;
+	const struct backend_info *info = backend_index_get(agent->backends, target->id);
+	struct probe_spec spec = pod_probes_spec(agent->pod_probes, annotations, info);
+	int err = pod_probes_add(agent->pod_probes, info);
 
-	probe_spec_overlay(&spec, &port->probe);
-	return spec;
+	return err ? err : health_add(agent->health, target, &spec);
 }
 
 static void add_backend(struct agent *agent, const struct plan_port *port,
@@ -158,13 +161,34 @@ static void add_backend(struct agent *agent, const struct plan_port *port,
 		.initial = initial_state(datapath_health(agent->datapath, change->index)),
 		.last_used = datapath_last_used(agent->datapath, change->index),
 	};
-	struct probe_spec spec = probe_of(agent, port);
 	int err = backend_index_put(agent->backends, change->index, port, endpoint);
 
 	if (!err)
-		err = health_add(agent->health, &target, &spec);
+		err = probe_backend(agent, &target, &port->probe);
 	if (err)
 		log_error("backend of \"%s\" is not probed: %s", port->name, strerror(-err));
+}
+
+static void remove_backend(struct agent *agent, uint32_t index)
+{
+	const struct backend_info *info = backend_index_get(agent->backends, index);
+
+	health_remove(agent->health, index);
+	down_conns_forget(agent->conns, index);
+	if (info)
+		pod_probes_remove(agent->pod_probes, info);
+	backend_index_remove(agent->backends, index);
+}
+
+/* A backend is in demand. */
+static void on_wanted(void *arg, uint32_t backend)
+{
+	struct agent *agent = arg;
+	const struct backend_info *info = backend_index_get(agent->backends, backend);
+
+	backend_index_set_wanted(agent->backends, backend);
+	if (info)
+		pod_probes_want(agent->pod_probes, info);
 }
 
 static void on_backend_change(void *arg, const struct plan_port *port,
@@ -172,13 +196,23 @@ static void on_backend_change(void *arg, const struct plan_port *port,
 {
 	struct agent *agent = arg;
 
-	if (change->added) {
+	if (change->added)
 		add_backend(agent, port, change);
+	else
+		remove_backend(agent, change->index);
+}
+
+static void set_spec(struct agent *agent, uint32_t backend, const struct plan_port *port)
+{
+	const struct backend_info *info = backend_index_get(agent->backends, backend);
+	struct probe_spec spec;
+
+	if (!info)
 		return;
-	}
-	health_remove(agent->health, change->index);
-	down_conns_forget(agent->conns, change->index);
-	backend_index_remove(agent->backends, change->index);
+	spec = pod_probes_spec(agent->pod_probes, &port->probe, info);
+	health_set_spec(agent->health, backend, &spec);
+	backend_index_update(agent->backends, backend, port);
+	pod_probes_want(agent->pod_probes, info);
 }
 
 /* An equal spec changes nothing, so it is simply set for all. */
@@ -187,14 +221,11 @@ static void set_specs(struct agent *agent, const struct plan *plan)
 	vec_foreach(&plan->ports, want) {
 		const struct dp_port *port =
 			dp_table_port(datapath_table(agent->datapath), want->name);
-		struct probe_spec spec = probe_of(agent, want);
 
 		if (!port)
 			continue;
-		vec_foreach(&port->backends, backend) {
-			health_set_spec(agent->health, backend->index, &spec);
-			backend_index_set_conns(agent->backends, backend->index, &want->conns);
-		}
+		vec_foreach(&port->backends, backend)
+			set_spec(agent, backend->index, want);
 	}
 }
 
@@ -359,13 +390,30 @@ static void note_arrival(struct agent *agent)
 		agent->arrived = loop_now(agent->loop);
 }
 
+/* What is probed in another way is planned again; that is rare. */
+static void on_pod(struct agent *agent, const char *namespace, const char *name)
+{
+	size_t len;
+	const uint32_t *backends = pod_probes_backends(agent->pod_probes, namespace, name, &len);
+
+	for (size_t i = 0; i < len; i++)
+		plan_again(agent, agent->again,
+			   backend_index_get(agent->backends, backends[i])->service);
+	if (len)
+		schedule_work(agent);
+}
+
 static void on_put(void *arg, struct object *object)
 {
 	struct agent *agent = arg;
 	enum object_kind kind = object->kind;
-	int err = model_put(agent->model, object);
+	int err;
 
-	note_arrival(agent);
+	if (kind == OBJECT_POD)
+		on_pod(agent, object->pod->namespace, object->pod->name);
+	else
+		note_arrival(agent);
+	err = model_put(agent->model, object);
 	if (err)
 		log_error("a %s is lost: %s", object_kind_to_str(kind), strerror(-err));
 }
@@ -374,7 +422,10 @@ static void on_remove(void *arg, enum object_kind kind, const char *namespace, c
 {
 	struct agent *agent = arg;
 
-	note_arrival(agent);
+	if (kind == OBJECT_POD)
+		on_pod(agent, namespace, name);
+	else
+		note_arrival(agent);
 	model_remove(agent->model, kind, namespace, name);
 }
 
@@ -450,6 +501,8 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 	if (!err)
 		err = backend_index_new(&agent->backends);
 	if (!err)
+		err = pod_probes_new(agent->model, &config->health, &agent->pod_probes);
+	if (!err)
 		err = plan_log_new(&agent->plan_log);
 	if (!err)
 		err = hashmap_new(&agent->again);
@@ -478,7 +531,6 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 	if (!agent)
 		return dp_problem(problem, -ENOMEM, "out of memory.");
 	agent->loop = loop;
-	agent->defaults = config->health;
 	agent->work.fn = on_work;
 	agent->heartbeat.fn = on_heartbeat;
 	err = make_parts(agent, config);
@@ -498,6 +550,9 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 			     &agent->conns);
 	if (err)
 		return dp_problem(problem, err, "can not close connections: %s.", strerror(-err));
+	health_set_wanted(agent->health, on_wanted);
+	if (agent_source_can_get_pods(agent->source))
+		pod_probes_set_source(agent->pod_probes, agent->source);
 	on_heartbeat(&agent->heartbeat, loop_now(loop));
 	*ret = TAKE_PTR(agent);
 	return 0;
@@ -515,6 +570,7 @@ void agent_free(struct agent *agent)
 	health_free(agent->health);
 	http_client_free(agent->client);
 	datapath_close(agent->datapath);
+	pod_probes_free(agent->pod_probes);
 	backend_index_free(agent->backends);
 	plan_log_free(agent->plan_log);
 	model_free(agent->model);

@@ -97,6 +97,16 @@ void agent_source_free(struct agent_source *source)
 	free(source);
 }
 
+bool agent_source_can_get_pods(const struct agent_source *source)
+{
+	return source->kube;
+}
+
+int agent_source_get_pod(struct agent_source *source, const char *namespace, const char *name)
+{
+	return kube_source_get_pod(source->kube, namespace, name);
+}
+
 uint64_t agent_source_away_since(const struct agent_source *source)
 {
 	return source->kube ? kube_source_away_since(source->kube) : 0;

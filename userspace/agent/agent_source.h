@@ -32,6 +32,12 @@ int agent_source_new(struct loop *loop, const struct agent_source_config *config
 /* NULL is allowed. */
 void agent_source_free(struct agent_source *source);
 
+/* Whether pods are to be asked for one by one; else the source has those that it has. */
+bool agent_source_can_get_pods(const struct agent_source *source);
+
+/* Asks for a pod: it is reported as any other object, unless there is none. Returns 0 or -ENOMEM. */
+int agent_source_get_pod(struct agent_source *source, const char *namespace, const char *name);
+
 /* Since when (CLOCK_MONOTONIC, ns) it is not to be had, and the last state is used; 0: it is. */
 uint64_t agent_source_away_since(const struct agent_source *source);
 

@@ -16,6 +16,7 @@ static void info_free(struct backend_info *info)
 	if (!info)
 		return;
 	free(info->target);
+	free(info->uid);
 	free(info->service);
 	free(info);
 }
@@ -54,9 +55,10 @@ int backend_index_put(struct backend_index *index, uint32_t backend, const struc
 
 	if (info) {
 		info->target = strdup(endpoint->target);
+		info->uid = strdup(endpoint->uid);
 		info->service = strdup(port->name);
 	}
-	if (!info || !info->target || !info->service ||
+	if (!info || !info->target || !info->uid || !info->service ||
 	    hashmap_put(index->infos, &backend, sizeof(backend), info)) {
 		info_free(info);
 		return -ENOMEM;
@@ -66,17 +68,28 @@ int backend_index_put(struct backend_index *index, uint32_t backend, const struc
 	info->port = endpoint->port;
 	info->proto = port->proto;
 	info->conns = port->conns;
+	info->own_probe = probe_spec_has(&port->probe, PROBE_FIELD_KIND);
 	info_free(old);
 	return 0;
 }
 
-void backend_index_set_conns(struct backend_index *index, uint32_t backend,
-			     const struct conn_policy *conns)
+void backend_index_update(struct backend_index *index, uint32_t backend,
+			  const struct plan_port *port)
+{
+	struct backend_info *info = hashmap_get(index->infos, &backend, sizeof(backend));
+
+	if (!info)
+		return;
+	info->conns = port->conns;
+	info->own_probe = probe_spec_has(&port->probe, PROBE_FIELD_KIND);
+}
+
+void backend_index_set_wanted(struct backend_index *index, uint32_t backend)
 {
 	struct backend_info *info = hashmap_get(index->infos, &backend, sizeof(backend));
 
 	if (info)
-		info->conns = *conns;
+		info->wanted = true;
 }
 
 void backend_index_remove(struct backend_index *index, uint32_t backend)

@@ -103,6 +103,9 @@ int health_options_parse(const struct options *options, struct health_options *r
 	if (rate_from_str(options->max_probes, &parsed.health.max_rate) < 0)
 		return fail(error, error_size, "max-probes-per-second", options->max_probes,
 			    expected);
+	parsed.pod_probes = strcmp(options->pod_probes, "off") != 0;
+	if (parsed.pod_probes && strcmp(options->pod_probes, "on") != 0)
+		return fail(error, error_size, "pod-probes", options->pod_probes, "on or off");
 	*ret = parsed;
 	return 0;
 }

@@ -68,6 +68,9 @@ static const struct option_row rows[] = {
 	 "successes in a row that bring an endpoint back"},
 	{"probe-fall", "N", OPTION(probe_fall), "3",
 	 "time-outs in a row that take it out"},
+	{"pod-probes", "on|off", OPTION(pod_probes), "on",
+	 "ask the API server for the readinessProbe of pods that are used and whose\n"
+	 "Service does not say how to probe them"},
 	{"down-grace", "DURATION", OPTION(down_grace), "1s",
 	 "how long an endpoint must have been down before its connections are closed"},
 	{"hang-grace", "DURATION", OPTION(hang_grace), "50ms",

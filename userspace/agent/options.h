@@ -28,6 +28,7 @@ struct options {
 	const char *probe_min_timeout;   /* a duration */
 	const char *probe_rise;          /* this and the next: as the annotations */
 	const char *probe_fall;
+	const char *pod_probes; /* "on" or "off" */
 	const char *down_grace;
 	const char *hang_grace;
 	bool cleanup;

@@ -47,6 +47,7 @@ struct health {
 	struct loop *loop;
 	struct http_client *client;
 	health_change_fn *fn;
+	health_wanted_fn *wanted; /* NULL: nobody is told */
 	void *arg;
 	struct spec_pool specs;
 	struct hashmap *targets; /* by id; owns the values */
@@ -74,6 +75,7 @@ struct target {
 	uint64_t started;     /* when the last probe began */
 	unsigned int slow;    /* NEXT_SLOW in a row */
 	enum health_next why; /* the next probe is due */
+	bool announced;       /* that it is wanted */
 };
 
 /* SplitMix64 (Steele, Lea, Flood 2014). Good enough to spread probes, nothing else depends on it. */
@@ -300,12 +302,23 @@ static void target_on_timer(struct loop_timer *timer, uint64_t now)
 		target_forget(target, "not probed");
 }
 
+static void target_announce(struct target *target)
+{
+	struct health *health = target->health;
+
+	if (target->announced || !health->wanted || !health_demand_has(&target->demand))
+		return;
+	target->announced = true;
+	health->wanted(health->arg, target->what.id);
+}
+
 /* Its service is used again, after a pause or for the first time. */
 static void target_wake(void *arg, struct demand_member *member)
 {
 	struct target *target = container_of(member, struct target, demand);
 	struct health *health = arg;
 
+	target_announce(target);
 	if (!target_is_probed(target) || probe_is_under_way(&target->probe))
 		return;
 	target->slow = 0;
@@ -412,6 +425,11 @@ int health_new(struct loop *loop, struct http_client *client, const struct healt
 	return 0;
 }
 
+void health_set_wanted(struct health *health, health_wanted_fn *fn)
+{
+	health->wanted = fn;
+}
+
 void health_free(struct health *health)
 {
 	if (!health)
@@ -472,16 +490,17 @@ int health_add(struct health *health, const struct health_target *what,
 		r = hashmap_put(health->targets, &what->id, sizeof(what->id), target);
 	if (r < 0)
 		return r;
-	TAKE_PTR(target);
+	target_announce(TAKE_PTR(target));
 	return 0;
 }
 
 static bool spec_equal(const struct probe_spec *a, const struct probe_spec *b)
 {
 	return a->kind == b->kind && !strcmp(a->path, b->path) && !strcmp(a->host, b->host) &&
-	       !strcmp(a->grpc_service, b->grpc_service) && a->port == b->port &&
-	       a->rise == b->rise && a->fall == b->fall && a->interval == b->interval &&
-	       a->fast == b->fast && a->timeout == b->timeout && a->given == b->given;
+	       !strcmp(a->headers, b->headers) && !strcmp(a->grpc_service, b->grpc_service) &&
+	       a->port == b->port && a->rise == b->rise && a->fall == b->fall &&
+	       a->interval == b->interval && a->fast == b->fast && a->timeout == b->timeout &&
+	       a->given == b->given;
 }
 
 int health_set_spec(struct health *health, uint32_t id, const struct probe_spec *spec)

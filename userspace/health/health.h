@@ -50,6 +50,15 @@ extern const struct health_config HEALTH_CONFIG_DEFAULT;
 int health_new(struct loop *loop, struct http_client *client, const struct health_config *config,
 	       health_change_fn *fn, void *arg, struct health **ret);
 
+/*
+ * Called once for each backend that is added, as soon as it is in demand; also from inside
+ * health_add(). It may call nothing of this header.
+ */
+typedef void health_wanted_fn(void *arg, uint32_t id);
+
+/* With the `arg` of health_new(). */
+void health_set_wanted(struct health *health, health_wanted_fn *fn);
+
 /* Forgets all backends, without callbacks. NULL is allowed. */
 void health_free(struct health *health);
 

@@ -63,6 +63,7 @@ static int http_start(struct probe *probe, const struct probe_spec *spec, const 
 		.fresh = wants_fresh(probe, spec),
 		.follow = true,
 		.address = *spec->host ? address : NULL,
+		.headers = *spec->headers ? spec->headers : NULL,
 		.done = http_on_done,
 		.arg = probe,
 	};

@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "model/endpoint.h"
 #include "model/node.h"
+#include "model/pod.h"
 #include "model/service.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ struct model {
 	struct hashmap *services; /* key → struct service_entry */
 	struct hashmap *slices;   /* key → struct endpoint_group, owned by the service_entry */
 	struct hashmap *nodes;    /* key → struct node, owned */
+	struct hashmap *pods;     /* key → struct pod, owned */
 	struct service_entry *changed_head;
 	struct service_entry *changed_tail;
 	const struct node_ports *node_ports; /* borrowed */
@@ -165,7 +167,8 @@ int model_new(const char *node_name, const struct node_ports *node_ports, struct
 	model->node_ports = node_ports;
 	model->node_name = strdup(node_name);
 	if (!model->node_name || hashmap_new(&model->services) < 0 ||
-	    hashmap_new(&model->slices) < 0 || hashmap_new(&model->nodes) < 0) {
+	    hashmap_new(&model->slices) < 0 || hashmap_new(&model->nodes) < 0 ||
+	    hashmap_new(&model->pods) < 0) {
 		model_free(model);
 		return -ENOMEM;
 	}
@@ -185,9 +188,14 @@ void model_free(struct model *model)
 		hashmap_foreach(model->nodes, iter)
 			node_free(iter.value);
 	}
+	if (model->pods) {
+		hashmap_foreach(model->pods, iter)
+			pod_free(iter.value);
+	}
 	hashmap_free(model->services);
 	hashmap_free(model->slices);
 	hashmap_free(model->nodes);
+	hashmap_free(model->pods);
 	free(model->node_name);
 	free(model);
 }
@@ -311,6 +319,24 @@ static int put_node(struct model *model, struct object *object)
 	return 0;
 }
 
+static int put_pod(struct model *model, struct object *object)
+{
+	struct pod *old;
+	struct key key;
+	int r = key_make(object->pod->namespace, object->pod->name, &key);
+
+	if (r < 0)
+		return r;
+	old = hashmap_get(model->pods, key.bytes, key.size);
+	r = hashmap_put(model->pods, key.bytes, key.size, object->pod);
+	if (r < 0)
+		return r;
+	TAKE_PTR(object->pod);
+	model->counts[OBJECT_POD] += !old;
+	pod_free(old);
+	return 0;
+}
+
 int model_put(struct model *model, struct object *object)
 {
 	_cleanup_(object_done) struct object owned = *object;
@@ -325,6 +351,8 @@ int model_put(struct model *model, struct object *object)
 		return put_endpoints(model, &owned);
 	case OBJECT_NODE:
 		return put_node(model, &owned);
+	case OBJECT_POD:
+		return put_pod(model, &owned);
 	case OBJECT_KIND_COUNT:
 		break;
 	}
@@ -375,6 +403,14 @@ static int remove_node(struct model *model, const struct key *key)
 	return 1;
 }
 
+static int remove_pod(struct model *model, const struct key *key)
+{
+	struct pod *pod = hashmap_remove(model->pods, key->bytes, key->size);
+
+	pod_free(pod);
+	return pod != NULL;
+}
+
 int model_remove(struct model *model, enum object_kind kind, const char *namespace,
 		 const char *name)
 {
@@ -383,6 +419,7 @@ int model_remove(struct model *model, enum object_kind kind, const char *namespa
 		[OBJECT_SLICE] = remove_slice,
 		[OBJECT_ENDPOINTS] = remove_endpoints,
 		[OBJECT_NODE] = remove_node,
+		[OBJECT_POD] = remove_pod,
 	};
 	_Static_assert(ARRAY_SIZE(remove_fns) == OBJECT_KIND_COUNT, "one for every kind");
 	struct key key;
@@ -459,6 +496,15 @@ const struct service *model_service(const struct model *model, const char *names
 	const struct service_entry *entry = entry_find(model, namespace, name);
 
 	return entry ? entry->service : NULL;
+}
+
+const struct pod *model_pod(const struct model *model, const char *namespace, const char *name)
+{
+	struct key key;
+
+	if (key_make(namespace, name, &key) < 0)
+		return NULL;
+	return hashmap_get(model->pods, key.bytes, key.size);
 }
 
 size_t model_endpoints(const struct model *model, const char *namespace, const char *name,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cluster as this node knows it: services, endpoints and nodes by name, and which services
- * have to be planned again. Pure: no I/O, no clock.
+ * The cluster as this node knows it: services, endpoints, nodes and pods by name, and which services
+ * have to be planned again; for a pod none is, since only how it is probed depends on it. Pure: no I/O, no clock.
  */
 #pragma once
 
@@ -12,6 +12,7 @@ struct endpoint_group;
 struct hashmap;
 struct node;
 struct node_ports;
+struct pod;
 struct service;
 
 enum object_kind {
@@ -19,6 +20,7 @@ enum object_kind {
 	OBJECT_SLICE,     /* EndpointSlice */
 	OBJECT_ENDPOINTS, /* Endpoints: used for services that have no EndpointSlice at all */
 	OBJECT_NODE,
+	OBJECT_POD,
 	OBJECT_KIND_COUNT
 };
 
@@ -30,6 +32,7 @@ struct object {
 		struct service *service;
 		struct endpoint_group *endpoints; /* OBJECT_SLICE and OBJECT_ENDPOINTS */
 		struct node *node;
+		struct pod *pod;
 	};
 };
 
@@ -86,6 +89,9 @@ const struct hashmap *model_nodes(const struct model *model);
 /* Borrowed, NULL if there is none. */
 const struct service *model_service(const struct model *model, const char *namespace,
 				    const char *name);
+
+/* Borrowed, NULL if it is not known. */
+const struct pod *model_pod(const struct model *model, const char *namespace, const char *name);
 
 /*
  * The groups that hold the endpoints of a service: its EndpointSlices if it has any, else its

@@ -3,6 +3,7 @@
 #include "model/endpoint.h"
 #include "model/model.h"
 #include "model/node.h"
+#include "model/pod.h"
 #include "model/service.h"
 
 static const char *const kind_names[] = {
@@ -10,6 +11,7 @@ static const char *const kind_names[] = {
 	[OBJECT_SLICE] = "EndpointSlice",
 	[OBJECT_ENDPOINTS] = "Endpoints",
 	[OBJECT_NODE] = "Node",
+	[OBJECT_POD] = "Pod",
 };
 _Static_assert(ARRAY_SIZE(kind_names) == OBJECT_KIND_COUNT, "a name for every kind");
 
@@ -26,6 +28,8 @@ const char *object_namespace(const struct object *object)
 	case OBJECT_SLICE:
 	case OBJECT_ENDPOINTS:
 		return object->endpoints->namespace;
+	case OBJECT_POD:
+		return object->pod->namespace;
 	case OBJECT_NODE:
 	case OBJECT_KIND_COUNT:
 		break;
@@ -43,6 +47,8 @@ const char *object_name(const struct object *object)
 		return object->endpoints->name;
 	case OBJECT_NODE:
 		return object->node->name;
+	case OBJECT_POD:
+		return object->pod->name;
 	case OBJECT_KIND_COUNT:
 		break;
 	}
@@ -61,6 +67,9 @@ void object_done(struct object *object)
 		break;
 	case OBJECT_NODE:
 		node_free(object->node);
+		break;
+	case OBJECT_POD:
+		pod_free(object->pod);
 		break;
 	case OBJECT_KIND_COUNT:
 		break;

@@ -8,6 +8,7 @@
 #include "base/duration.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct probe_spec PROBE_SPEC_DEFAULT = {
@@ -185,23 +186,54 @@ static const struct {
 		"swerve.dev/probe-rise", set_rise, FIELD(rise), "a number from 1 to 10"},
 	[PROBE_FIELD_FALL] = {
 		"swerve.dev/probe-fall", set_fall, FIELD(fall), "a number from 1 to 10"},
+	[PROBE_FIELD_HEADERS] = {NULL, NULL, FIELD(headers), NULL},
 };
 /* clang-format on */
-_Static_assert(ARRAY_SIZE(annotations) == PROBE_FIELD_COUNT, "an annotation for every field");
+_Static_assert(ARRAY_SIZE(annotations) == PROBE_FIELD_COUNT, "a row for every field");
 
 int probe_spec_set(struct probe_spec *spec, const char *key, const char *value,
 		   const char **ret_expected)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++) {
-		if (strcmp(key, annotations[i].key) != 0)
+		if (!annotations[i].key || strcmp(key, annotations[i].key) != 0)
 			continue;
 		if (annotations[i].set(spec, value) == 0) {
-			spec->given |= (uint16_t)(1U << i);
+			probe_spec_give(spec, (enum probe_field)i);
 			return 1;
 		}
 		*ret_expected = annotations[i].expected;
 		return -EINVAL;
 	}
+	return 0;
+}
+
+/* RFC 9110, 5.6.2. */
+static bool is_token(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789!#$%&'*+-.^_`|~";
+
+	return *text && !text[strspn(text, allowed)];
+}
+
+static bool is_one_line(const char *text)
+{
+	for (const char *c = text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+int probe_spec_add_header(struct probe_spec *spec, const char *name, const char *value)
+{
+	size_t used = strlen(spec->headers), room = sizeof(spec->headers) - used;
+
+	if (!is_token(name) || !is_one_line(value) ||
+	    strlen(name) + strlen(": \n") + strlen(value) >= room)
+		return -EINVAL;
+	snprintf(spec->headers + used, room, "%s: %s\n", name, value);
+	probe_spec_give(spec, PROBE_FIELD_HEADERS);
 	return 0;
 }
 

@@ -8,12 +8,18 @@
 
 enum probe_kind { PROBE_TCP, PROBE_HTTP, PROBE_HTTPS, PROBE_GRPC, PROBE_NONE, PROBE_KIND_COUNT };
 
-enum { PROBE_PATH_SIZE = 256, PROBE_HOST_SIZE = 254, PROBE_GRPC_SERVICE_SIZE = 121 };
+enum {
+	PROBE_PATH_SIZE = 256,
+	PROBE_HOST_SIZE = 254,
+	PROBE_GRPC_SERVICE_SIZE = 121,
+	PROBE_HEADERS_SIZE = 512
+};
 
 struct probe_spec {
 	enum probe_kind kind;
-	char path[PROBE_PATH_SIZE]; /* of the GET, begins with '/' */
-	char host[PROBE_HOST_SIZE]; /* "Host" and TLS' server name; "": address and port */
+	char path[PROBE_PATH_SIZE];       /* of the GET, begins with '/' */
+	char host[PROBE_HOST_SIZE];       /* "Host" and TLS' server name; "": address and port */
+	char headers[PROBE_HEADERS_SIZE]; /* "Name: value\n" each; an empty value: see http_get */
 	char grpc_service[PROBE_GRPC_SERVICE_SIZE]; /* of the health check; "": the whole server */
 	uint16_t port;                              /* host order; 0: the endpoint's own port */
 	uint8_t rise;      /* successes in a row until a backend that is down comes back */
@@ -24,7 +30,7 @@ struct probe_spec {
 	uint16_t given;   /* bits of enum probe_field: somebody asked for just this value */
 };
 
-/* In the order of the annotations below. */
+/* In the order of the annotations below; for the headers there is none. */
 enum probe_field {
 	PROBE_FIELD_KIND,
 	PROBE_FIELD_PATH,
@@ -36,6 +42,7 @@ enum probe_field {
 	PROBE_FIELD_TIMEOUT,
 	PROBE_FIELD_RISE,
 	PROBE_FIELD_FALL,
+	PROBE_FIELD_HEADERS,
 	PROBE_FIELD_COUNT
 };
 
@@ -66,6 +73,17 @@ const char *probe_kind_to_str(enum probe_kind kind);
  */
 int probe_spec_set(struct probe_spec *spec, const char *key, const char *value,
 		   const char **ret_expected);
+
+/*
+ * Adds a header of the GET. `value` may be empty. Returns 0, or -EINVAL for what can not be sent or
+ * is too long.
+ */
+int probe_spec_add_header(struct probe_spec *spec, const char *name, const char *value);
+
+static inline void probe_spec_give(struct probe_spec *spec, enum probe_field field)
+{
+	spec->given |= (uint16_t)(1U << field);
+}
 
 /* Takes over what `over` was given. */
 void probe_spec_overlay(struct probe_spec *spec, const struct probe_spec *over);

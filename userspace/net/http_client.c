@@ -283,9 +283,47 @@ static int set_grpc(struct http_request *request, const struct http_get *get)
 	return add_line(&request->headers, "TE: trailers");
 }
 
+/*
+ * libcurl leaves out what it sends itself for "Name:", so it also does for others; "Name;" is its
+ * form of an empty header.
+ */
+static int add_header(struct http_request *request, const char *line, size_t len)
+{
+	_cleanup_free_ char *text = strndup(line, len);
+	char *value = text ? strstr(text, ": ") : NULL;
+	bool is_curls;
+
+	if (!text)
+		return -ENOMEM;
+	if (!value)
+		return -EINVAL;
+	is_curls = !strncasecmp(text, "User-Agent:", 11) || !strncasecmp(text, "Accept:", 7);
+	if (!value[2] && !is_curls)
+		value[0] = ';';
+	if (!value[2])
+		value[1] = 0;
+	return add_line(&request->headers, text);
+}
+
+static int add_headers(struct http_request *request, const char *lines)
+{
+	int r = 0;
+
+	while (!r && *lines) {
+		size_t len = strcspn(lines, "\n");
+
+		r = add_header(request, lines, len);
+		lines += len + (lines[len] == '\n');
+	}
+	return r;
+}
+
 static int set_headers(struct http_request *request, const struct http_get *get)
 {
 	int r = get->address ? set_address(request, get) : 0;
+
+	if (!r && get->headers)
+		r = add_headers(request, get->headers);
 
 	if (!r && get->grpc)
 		r = set_grpc(request, get);

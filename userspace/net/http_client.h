@@ -52,6 +52,12 @@ struct http_get {
 	 */
 	const char *address;
 
+	/*
+	 * More of them: "Name: value\n" each. "User-Agent", "Accept" and "Host" replace what would
+	 * be sent; with an empty value nothing is sent of the first two. Copied; NULL: none.
+	 */
+	const char *headers;
+
 	/* Not NULL: a gRPC call over plaintext HTTP/2 with this message instead. Copied. */
 	const void *grpc;
 	size_t grpc_size;

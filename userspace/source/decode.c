@@ -10,17 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KINDS "Service, EndpointSlice, Endpoints, Node"
+#define KINDS "Service, EndpointSlice, Endpoints, Node, Pod"
 
 /* Lengths as the API server enforces them; Service names also end up in map elements. */
 static const struct {
 	size_t name_max;
 	bool namespaced;
 } kind_rules[] = {
-	[OBJECT_SERVICE] = {DECODE_LABEL_MAX, true},
-	[OBJECT_SLICE] = {DECODE_NAME_MAX, true},
-	[OBJECT_ENDPOINTS] = {DECODE_NAME_MAX, true},
-	[OBJECT_NODE] = {DECODE_NAME_MAX, false},
+	[OBJECT_SERVICE] = {DECODE_LABEL_MAX, true},  [OBJECT_SLICE] = {DECODE_NAME_MAX, true},
+	[OBJECT_ENDPOINTS] = {DECODE_NAME_MAX, true}, [OBJECT_NODE] = {DECODE_NAME_MAX, false},
+	[OBJECT_POD] = {DECODE_NAME_MAX, true},
 };
 _Static_assert(ARRAY_SIZE(kind_rules) == OBJECT_KIND_COUNT, "one for every kind");
 
@@ -86,6 +85,8 @@ static int decode_content(struct decode_reader *reader, const struct field *root
 		return decode_endpoints(reader, root, &object->endpoints);
 	case OBJECT_NODE:
 		return decode_node(reader, root, &object->node);
+	case OBJECT_POD:
+		return decode_pod(reader, root, &object->pod);
 	case OBJECT_KIND_COUNT:
 		break;
 	}
@@ -102,6 +103,8 @@ static bool object_is_empty(const struct object *object)
 		return !object->endpoints;
 	case OBJECT_NODE:
 		return !object->node;
+	case OBJECT_POD:
+		return !object->pod;
 	case OBJECT_KIND_COUNT:
 		break;
 	}

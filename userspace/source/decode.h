@@ -36,7 +36,7 @@ struct decode_events {
 };
 
 /*
- * Decodes one JSON value: a Service, EndpointSlice, Endpoints, Node, or a List of them (kind List,
+ * Decodes one JSON value: a Service, EndpointSlice, Endpoints, Node, Pod, or a List of them (kind List,
  * ServiceList, …; the items of a typed list need no kind). An object of another kind is a problem
  * that is not fatal for the rest. Reports every object and every problem, in the order of the
  * input; of an object that is there twice, both.

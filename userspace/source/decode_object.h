@@ -11,6 +11,7 @@
 struct service;
 struct endpoint_group;
 struct node;
+struct pod;
 
 int decode_service(struct decode_reader *reader, const struct field *root, struct service **ret);
 int decode_slice(struct decode_reader *reader, const struct field *root,
@@ -18,6 +19,7 @@ int decode_slice(struct decode_reader *reader, const struct field *root,
 int decode_endpoints(struct decode_reader *reader, const struct field *root,
 		     struct endpoint_group **ret);
 int decode_node(struct decode_reader *reader, const struct field *root, struct node **ret);
+int decode_pod(struct decode_reader *reader, const struct field *root, struct pod **ret);
 
 /*
  * metadata.labels or metadata.annotations as a field; its value is NULL if there are none.

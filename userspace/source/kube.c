@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "source/kube_credentials.h"
+#include "source/kube_pods.h"
 #include "source/kube_resource.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@ struct kube_source {
 	enum kube_endpoints_api endpoints_api;
 	struct kube_resource_owner owner;
 	struct kube_resource resources[RESOURCE_COUNT];
+	struct kube_pods *pods;
 	size_t first; /* whose turn it is */
 	struct loop_timer work;
 	bool changed; /* since `synced` was called */
@@ -272,6 +274,21 @@ static int init_resources(struct kube_source *source)
 	return r;
 }
 
+static void on_pod(void *arg, struct object *object)
+{
+	struct kube_source *source = arg;
+
+	source->events.put(source->events.arg, object);
+}
+
+static int init_pods(struct kube_source *source)
+{
+	struct kube_pods_config config = {
+		.server = server_of(source), .open = open_stream, .put = on_pod, .arg = source};
+
+	return kube_pods_new(source->loop, &config, &source->pods);
+}
+
 static int copy_config(struct kube_source *source, const struct kube_source_config *config)
 {
 	source->events = config->events;
@@ -312,6 +329,8 @@ int kube_source_new(struct loop *loop, const struct kube_source_config *config,
 		r = http_streams_new(loop, &source->streams);
 	if (r == 0)
 		r = init_resources(source);
+	if (r == 0)
+		r = init_pods(source);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < RESOURCE_COUNT; i++)
@@ -327,11 +346,17 @@ void kube_source_free(struct kube_source *source)
 	loop_timer_cancel(&source->work);
 	for (size_t i = 0; i < RESOURCE_COUNT; i++)
 		kube_resource_done(&source->resources[i]);
+	kube_pods_free(source->pods);
 	http_streams_free(source->streams);
 	kube_credentials_free(source->credentials);
 	free(source->node_name);
 	free(source->proxy_name);
 	free(source);
+}
+
+int kube_source_get_pod(struct kube_source *source, const char *namespace, const char *name)
+{
+	return kube_pods_get(source->pods, namespace, name);
 }
 
 uint64_t kube_source_away_since(const struct kube_source *source)

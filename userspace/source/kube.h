@@ -47,5 +47,11 @@ int kube_source_new(struct loop *loop, const struct kube_source_config *config,
 /* Reports nothing. NULL is allowed. */
 void kube_source_free(struct kube_source *source);
 
+/*
+ * Asks for one pod, see source/kube_pods.h: it is reported by `put`, on its own. It is not watched:
+ * what is asked for again is reported again, and it is never reported as removed. Returns 0 or -ENOMEM.
+ */
+int kube_source_get_pod(struct kube_source *source, const char *namespace, const char *name);
+
 /* Since when (CLOCK_MONOTONIC, ns) the API server does not answer as it should; 0: it does. */
 uint64_t kube_source_away_since(const struct kube_source *source);

@@ -17,6 +17,7 @@ static const struct {
 	[OBJECT_SLICE] = {"/apis/discovery.k8s.io/v1/endpointslices", "endpointslices"},
 	[OBJECT_ENDPOINTS] = {"/api/v1/endpoints", "endpoints"},
 	[OBJECT_NODE] = {"/api/v1/nodes", "nodes"},
+	[OBJECT_POD] = {"/api/v1/pods", "pods"},
 };
 _Static_assert(ARRAY_SIZE(resources) == OBJECT_KIND_COUNT, "one for every kind");
 
@@ -60,6 +61,7 @@ static void write_selector(FILE *out, const struct kube_request *request)
 		write_value(out, "metadata.name=");
 		write_value(out, request->node_name);
 		break;
+	case OBJECT_POD:
 	case OBJECT_KIND_COUNT:
 		break;
 	}
@@ -82,6 +84,15 @@ static void write_url(FILE *out, const struct kube_request *request, enum kube_r
 		}
 	}
 	write_selector(out, request);
+}
+
+char *kube_request_pod_url(const char *server, const char *namespace, const char *name)
+{
+	char *url;
+
+	if (asprintf(&url, "%s/api/v1/namespaces/%s/pods/%s", server, namespace, name) < 0)
+		return NULL;
+	return url;
 }
 
 char *kube_request_url(const struct kube_request *request, enum kube_request_type type,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The addresses of lists and watches. Pure. */
+/* The addresses of lists, watches and single pods. Pure. */
 #pragma once
 
 #include "model/model.h"
@@ -22,5 +22,8 @@ enum { KUBE_PAGE_LIMIT = 500 };
 char *kube_request_url(const struct kube_request *request, enum kube_request_type type,
 		       const struct kube_watch *watch);
 
-/* "services", "endpointslices", "endpoints", "nodes". */
+/* The URL of one pod; names as field_name() lets them pass. The caller frees it; NULL: no memory. */
+char *kube_request_pod_url(const char *server, const char *namespace, const char *name);
+
+/* "services", "endpointslices", "endpoints", "nodes", "pods". */
 const char *kube_resource_to_str(enum object_kind kind);
