@@ -13,6 +13,7 @@
 #pragma once
 
 #include "affinity.bpf.h"
+#include "frontend.bpf.h"
 #include "maps.bpf.h"
 #include "swerve_abi.h"
 
@@ -49,6 +50,8 @@ struct asker {
 	__u64 client;     /* bpf_get_netns_cookie() */
 	__u32 backend;    /* that he has already, to stay there while it lives; 0: he has none */
 	__u32 generation; /* of that backend */
+	__u32 on_node;    /* 1: his socket is in the network namespace of the node */
+	__u32 pad;
 };
 
 struct choice {
@@ -60,6 +63,7 @@ struct choice {
 	__u32 rank;       /* enum rank */
 	__u32 generation; /* of the backend */
 	__u32 trial;      /* enum sw_trial of the backend */
+	__u32 flags;      /* enum sw_frontend_flags of the frontend */
 };
 
 /* What holds for all backends during one choice. */
@@ -262,14 +266,6 @@ static __always_inline void begin_trial(const struct moment *moment, const struc
 	backend->trial = SW_TRIAL_BEGUN;
 }
 
-/* Copies the frontend, unless its element was replaced or given to another one meanwhile. */
-static __always_inline bool read_frontend(const struct sw_frontend_key *key,
-					  const struct sw_frontend *found, struct sw_frontend *ret)
-{
-	*ret = *found;
-	return ret->check == sw_frontend_check(key, ret);
-}
-
 /* Goes where the client was before, if that is an endpoint of this frontend that can be used. */
 static __always_inline void stay_pinned(const struct sw_frontend *frontend,
 					const struct moment *moment,
@@ -295,7 +291,7 @@ static __always_inline bool is_settled(const struct choice *choice)
 static __noinline int choose_backend(const struct sw_frontend_key *key, const struct asker *asker,
 				     struct choice *ret)
 {
-	struct sw_frontend frontend, *found;
+	struct sw_frontend frontend;
 	struct affinity affinity = {};
 	struct sw_service *service;
 	struct moment moment;
@@ -303,17 +299,12 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, const st
 
 	if (!key || !asker || !ret)
 		return CHOICE_NOT_OURS;
-	found = bpf_map_lookup_elem(&sw_frontends, key);
-	if (!found)
+	if (!frontend_find(key, asker->on_node, &frontend))
 		return CHOICE_NOT_OURS;
-	if (!read_frontend(key, found, &frontend)) {
-		found = bpf_map_lookup_elem(&sw_frontends, key);
-		if (!found || !read_frontend(key, found, &frontend))
-			return CHOICE_NOT_OURS;
-	}
 	moment = moment_now();
 	ret->rank = RANK_ABSENT;
 	ret->service = frontend.service;
+	ret->flags = frontend.flags;
 	service = bpf_map_lookup_elem(&sw_services, &frontend.service);
 	/* That it terminates is no reason for a socket to leave it: the flow may be a session. */
 	if (asker->backend)

@@ -16,6 +16,13 @@ struct {
 } sw_frontends SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SW_MAX_NODES);
+	__type(key, struct sw_addr);
+	__type(value, struct sw_node);
+} sw_nodes SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, SW_MAX_SERVICES);

@@ -13,14 +13,29 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-enum { HOOK_REJECT = 0, HOOK_ALLOW = 1, ECONNREFUSED = 111 };
+enum { HOOK_REJECT = 0, HOOK_ALLOW = 1, ECONNREFUSED = 111, EHOSTUNREACH = 113 };
 
-static __always_inline int refuse(void)
+/*
+ * Where kube-proxy drops, since the policy is Local and the endpoints are elsewhere, waiting would be
+ * in vain: EHOSTUNREACH tells it apart from a service without endpoints.
+ */
+static __always_inline int refuse(const struct choice *choice)
 {
 	if (!load_config.have_set_retval)
 		return CHOICE_REFUSE;
-	bpf_set_retval(-ECONNREFUSED);
+	if (choice->flags & SW_FRONTEND_ELSEWHERE)
+		bpf_set_retval(-EHOSTUNREACH);
+	else
+		bpf_set_retval(-ECONNREFUSED);
 	return CHOICE_REFUSE;
+}
+
+/* Whether a network namespace is the node's own. */
+static __always_inline bool is_node_netns(__u64 cookie)
+{
+	__u64 node = load_config.node_netns;
+
+	return cookie == (node ? node : bpf_get_netns_cookie(NULL));
 }
 
 /*
@@ -33,9 +48,9 @@ static __always_inline int refuse_connect(const struct sw_frontend_key *key, str
 	__u32 *words = (__u32 *)choice->addr.bytes;
 
 	if (load_config.have_set_retval)
-		return refuse();
+		return refuse(choice);
 	__builtin_memcpy(&choice->addr, &key->addr, sizeof(choice->addr));
-	if (words[2] == bpf_htonl(0xffff) && !words[0] && !words[1]) {
+	if (is_v4_mapped(&choice->addr)) {
 		words[3] = bpf_htonl(INADDR_LOOPBACK);
 	} else {
 		words[0] = words[1] = words[2] = 0;
@@ -56,6 +71,7 @@ static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_fro
 		return CHOICE_NOT_OURS;
 	key->proto = ctx->protocol;
 	key->scope = SW_SCOPE_ADDRESS;
+	asker.on_node = is_node_netns(asker.client);
 	verdict = choose_backend(key, &asker, choice);
 	if (key->proto == IPPROTO_UDP) {
 		if (verdict == CHOICE_BACKEND)
@@ -85,6 +101,7 @@ static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, struct sw_fro
 		return CHOICE_NOT_OURS;
 	key->proto = IPPROTO_UDP;
 	key->scope = SW_SCOPE_ADDRESS;
+	asker.on_node = is_node_netns(asker.client);
 	udp_has(ctx->sk, key, &asker);
 	verdict = choose_backend(key, &asker, choice);
 	if (verdict == CHOICE_BACKEND)
@@ -92,7 +109,7 @@ static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, struct sw_fro
 	else if (verdict == CHOICE_NOT_OURS)
 		udp_forget(ctx, &key->addr, key->port);
 	else
-		refuse();
+		refuse(choice);
 	return verdict;
 }
 

@@ -377,4 +377,7 @@ _Static_assert(sizeof(struct sw_config) == 16, "no hidden padding");
 /* What userspace knows when it loads the programs: constants for the verifier. */
 struct sw_load_config {
 	__u8 have_set_retval; /* 1: bpf_set_retval() exists here (Linux 5.18) */
+	__u8 pad[7];          /* 0 */
+	/* Cookie of the network namespace that is the node's; 0: the kernel's initial one. */
+	__u64 node_netns;
 };

@@ -88,6 +88,8 @@ static inline void *fake_lookup(const void *map, const void *key)
 
 		return frontend_exists && ours ? &frontend : NULL;
 	}
+	if (map == &sw_nodes)
+		return NULL;
 	if (map == &sw_services)
 		return element(services, sizeof(services[0]), SERVICES, key);
 	if (map == &sw_slots)

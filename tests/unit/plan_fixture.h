@@ -194,6 +194,22 @@ static inline void put_groups(struct model *model, const char *text)
 	}
 }
 
+/* One slice, of which the endpoints need only their last part: "1/rs@n1 2/st" for 10.0.0.1 … */
+static inline void put_endpoints(struct model *model, const char *endpoints)
+{
+	_cleanup_free_ char *copy = must(strdup(endpoints));
+	_cleanup_free_ char *text = NULL;
+	char *save;
+	size_t size;
+	FILE *out = must(open_memstream(&text, &size));
+
+	fputs("=:80/tcp", out);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		fprintf(out, " 10.0.0.%s", word);
+	fclose(out);
+	put_groups(model, text);
+}
+
 static inline struct node *make_node(const char *name, const char *zone, const char *addrs)
 {
 	struct node *node = must(calloc(1, sizeof(*node)));

@@ -101,29 +101,13 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
-/* "1/rs@n1" becomes "10.0.0.1/rs@n1", in a slice with the port. */
-static char *group_of(const char *endpoints)
-{
-	_cleanup_free_ char *copy = must(strdup(endpoints));
-	char *save, *text = NULL;
-	size_t size;
-	FILE *out = must(open_memstream(&text, &size));
-
-	fputs("=:80/tcp", out);
-	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
-		fprintf(out, " 10.0.0.%s", word);
-	fclose(out);
-	return text;
-}
-
 static struct model *make_model(const struct row *row)
 {
-	_cleanup_free_ char *group = group_of(row->endpoints);
 	struct model *model;
 
 	assert_int_equal(model_new("n1", &everywhere, &model), 0);
 	put(model, OBJECT_SERVICE, make_service("10.96.0.1", row->spec));
-	put_groups(model, group);
+	put_endpoints(model, row->endpoints);
 	if (row->zone)
 		put(model, OBJECT_NODE, make_node("n1", row->zone, ""));
 	return model;
@@ -178,14 +162,13 @@ static void check(const struct row *row, const char *what, const struct plan_por
  */
 static void check_external_local(const struct row *row)
 {
-	_cleanup_free_ char *group = group_of(row->endpoints);
 	_cleanup_(plan_done) struct plan plan = {};
 	const struct plan_list *list;
 	struct model *model;
 
 	assert_int_equal(model_new("n9", &everywhere, &model), 0);
 	put(model, OBJECT_SERVICE, make_service("10.96.0.1", row->spec));
-	put_groups(model, group);
+	put_endpoints(model, row->endpoints);
 	put(model, OBJECT_NODE, make_node("n1", "", "192.0.2.1"));
 	assert_int_equal(plan_service(model, "a", "web", &plan), 0);
 	model_free(model);

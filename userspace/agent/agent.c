@@ -11,6 +11,7 @@
 #include "agent/agent_source.h"
 #include "agent/backend_index.h"
 #include "agent/down_conns.h"
+#include "agent/node_sync.h"
 #include "agent/plan_log.h"
 #include "agent/pod_probes.h"
 #include "base/cleanup.h"
@@ -53,6 +54,7 @@ struct agent {
 	struct down_conns *conns;
 	struct pod_probes *pod_probes;
 	struct plan_log *plan_log;
+	struct node_sync *node_sync;
 	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
 	struct hashmap *retries; /* the same, but not before the next heartbeat */
 	struct loop_timer work;
@@ -282,6 +284,11 @@ static void plan_one(struct agent *agent, const char *namespace, const char *nam
 	plan_done(&plan);
 }
 
+static void on_local_addrs(void *arg)
+{
+	schedule_work(arg);
+}
+
 static int next_again(struct agent *agent, char **ret_namespace, char **ret_name)
 {
 	struct hashmap_iter iter = {};
@@ -353,6 +360,7 @@ static void on_work(struct loop_timer *timer, uint64_t now)
 	/* Half of the objects would take away what a daemon before this one has pinned. */
 	if (!agent->synced)
 		return;
+	node_sync_refresh(agent->node_sync, agent->model, agent->datapath);
 	for (uint64_t until = clock_now() + SLICE; clock_now() < until;) {
 		more = work_one(agent);
 		if (more < 0) {
@@ -509,6 +517,8 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 	if (!err)
 		err = hashmap_new(&agent->retries);
 	if (!err)
+		err = node_sync_new(agent->loop, on_local_addrs, agent, &agent->node_sync);
+	if (!err)
 		err = http_client_new(agent->loop, &agent->client);
 	if (!err)
 		err = health_new(agent->loop, agent->client, &config->health.health,
@@ -573,6 +583,7 @@ void agent_free(struct agent *agent)
 	pod_probes_free(agent->pod_probes);
 	backend_index_free(agent->backends);
 	plan_log_free(agent->plan_log);
+	node_sync_free(agent->node_sync);
 	model_free(agent->model);
 	hashmap_free(agent->again);
 	hashmap_free(agent->retries);

@@ -102,7 +102,8 @@ static int explain_maps(const char *pin_dir, int err, __u32 version, char *probl
 
 static int read_kernel(const char *pin_dir, struct dp_snapshot *ret, char *problem)
 {
-	_cleanup_(dp_maps_close) struct dp_maps maps = {.frontends_fd = -1};
+	_cleanup_(dp_maps_close) struct dp_maps maps = {
+		.frontends_fd = -1, .nodes_fd = -1, .sockets_fd = -1};
 	struct dp_frontend_entries frontends = {};
 	__u32 version = 0;
 	int err = dp_maps_check(pin_dir, &version);

@@ -89,7 +89,8 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret,
 
 	if (!datapath)
 		return dp_problem(problem, -ENOMEM, "out of memory.");
-	datapath->lock = datapath->maps.frontends_fd = datapath->maps.sockets_fd = -1;
+	datapath->lock = datapath->maps.frontends_fd = datapath->maps.nodes_fd =
+		datapath->maps.sockets_fd = -1;
 	dp_links_init(&datapath->links);
 	err = dp_table_init(&datapath->table);
 	if (err)
@@ -403,6 +404,31 @@ void datapath_set_wants(struct datapath *datapath, datapath_wants_fn *fn, void *
 {
 	datapath->wants = fn;
 	datapath->wants_arg = arg;
+}
+
+static int change_node(const struct dp_maps *maps, const struct dp_node *change)
+{
+	return change->kind ? dp_maps_put_node(maps, change)
+			    : dp_maps_delete_node(maps, &change->addr);
+}
+
+/*
+ * What is there is read each time: it changes rarely, and so nothing has to be remembered of a
+ * change that failed in part or of a daemon before this one.
+ */
+int datapath_set_nodes(struct datapath *datapath, const struct dp_nodes *want)
+{
+	struct dp_nodes have = {}, changes = {};
+	int err = dp_maps_read_nodes(&datapath->maps, &have);
+
+	dp_nodes_sort_unique(&have);
+	if (!err)
+		err = dp_nodes_diff(&have, want, &changes);
+	for (size_t i = 0; !err && i < changes.len; i++)
+		err = change_node(&datapath->maps, &changes.items[i]);
+	vec_done(&have);
+	vec_done(&changes);
+	return err;
 }
 
 int datapath_sweep(struct datapath *datapath, uint64_t now)

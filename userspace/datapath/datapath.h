@@ -6,6 +6,7 @@
 #pragma once
 
 #include "datapath/dp_diff.h"
+#include "datapath/dp_nodes.h"
 #include "datapath/dp_problem.h"
 #include "model/plan.h"
 #include "swerve_abi.h"
@@ -68,6 +69,13 @@ void datapath_keep(struct datapath *datapath, const char *service);
  * when the source has delivered everything. Returns how many, or -errno.
  */
 int datapath_sweep(struct datapath *datapath, uint64_t now);
+
+/*
+ * At which addresses of nodes NodePorts are reached; *want is sorted (dp_nodes_sort_unique()).
+ * Returns 0; -E2BIG if there are too many, or -errno: then some changes are made, and the rest with
+ * the next call.
+ */
+int datapath_set_nodes(struct datapath *datapath, const struct dp_nodes *want);
 
 /* One store; takes effect with the next connection. */
 void datapath_set_health(struct datapath *datapath, uint32_t backend, enum sw_health health,

@@ -19,6 +19,8 @@ struct map_shape {
 static const struct map_shape shapes[DP_MAP_COUNT] = {
 	[DP_MAP_FRONTENDS] = {"sw_frontends", BPF_MAP_TYPE_HASH, sizeof(struct sw_frontend_key),
 			      sizeof(struct sw_frontend), SW_MAX_FRONTENDS},
+	[DP_MAP_NODES] = {"sw_nodes", BPF_MAP_TYPE_HASH, sizeof(struct sw_addr),
+			  sizeof(struct sw_node), SW_MAX_NODES},
 	[DP_MAP_SERVICES] = {"sw_services", BPF_MAP_TYPE_ARRAY, sizeof(__u32),
 			     sizeof(struct sw_service), SW_MAX_SERVICES},
 	[DP_MAP_SLOTS] = {"sw_slots", BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct sw_slot),
@@ -156,9 +158,11 @@ static int map_array(const char *pin_dir, enum dp_map map, bool writable, void *
 
 int dp_maps_open(const char *pin_dir, bool writable, struct dp_maps *ret)
 {
-	struct dp_maps maps = {.frontends_fd = -1, .sockets_fd = -1};
+	struct dp_maps maps = {.frontends_fd = -1, .nodes_fd = -1, .sockets_fd = -1};
 	int err = open_pinned(pin_dir, DP_MAP_FRONTENDS, writable, &maps.frontends_fd);
 
+	if (!err)
+		err = open_pinned(pin_dir, DP_MAP_NODES, writable, &maps.nodes_fd);
 	if (!err)
 		err = open_pinned(pin_dir, DP_MAP_SOCKETS, writable, &maps.sockets_fd);
 	if (!err)
@@ -189,6 +193,8 @@ void dp_maps_close(struct dp_maps *maps)
 {
 	if (maps->frontends_fd >= 0)
 		close(maps->frontends_fd);
+	if (maps->nodes_fd >= 0)
+		close(maps->nodes_fd);
 	if (maps->sockets_fd >= 0)
 		close(maps->sockets_fd);
 	unmap_array(maps->services, DP_MAP_SERVICES);
@@ -196,7 +202,7 @@ void dp_maps_close(struct dp_maps *maps)
 	unmap_array(maps->backends, DP_MAP_BACKENDS);
 	unmap_array(maps->backend_load, DP_MAP_BACKEND_LOAD);
 	unmap_array(maps->config, DP_MAP_CONFIG);
-	*maps = (struct dp_maps){.frontends_fd = -1, .sockets_fd = -1};
+	*maps = (struct dp_maps){.frontends_fd = -1, .nodes_fd = -1, .sockets_fd = -1};
 }
 
 int dp_maps_read_socket(const struct dp_maps *maps, int fd, struct sw_socket *ret)
@@ -239,5 +245,47 @@ int dp_maps_read_frontends(const struct dp_maps *maps, struct dp_frontend_entrie
 		return err;
 	}
 	*ret = entries;
+	return 0;
+}
+
+int dp_maps_put_node(const struct dp_maps *maps, const struct dp_node *node)
+{
+	struct sw_node value = {.kind = node->kind};
+
+	return bpf_map_update_elem(maps->nodes_fd, &node->addr, &value, BPF_ANY);
+}
+
+int dp_maps_delete_node(const struct dp_maps *maps, const struct sw_addr *addr)
+{
+	int err = bpf_map_delete_elem(maps->nodes_fd, addr);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+int dp_maps_read_nodes(const struct dp_maps *maps, struct dp_nodes *ret)
+{
+	struct dp_nodes nodes = {};
+	struct dp_node node;
+	const struct sw_addr *previous = NULL;
+	struct sw_addr key;
+	int err;
+
+	while (!(err = bpf_map_get_next_key(maps->nodes_fd, previous, &node.addr))) {
+		struct sw_node value;
+
+		key = node.addr;
+		previous = &key;
+		if (bpf_map_lookup_elem(maps->nodes_fd, &key, &value))
+			continue;
+		node.kind = value.kind;
+		err = vec_push(&nodes, node);
+		if (err)
+			break;
+	}
+	if (err && err != -ENOENT) {
+		vec_done(&nodes);
+		return err;
+	}
+	*ret = nodes;
 	return 0;
 }

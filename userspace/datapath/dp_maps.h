@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "datapath/dp_nodes.h"
 #include "swerve_abi.h"
 
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 
 enum dp_map {
 	DP_MAP_FRONTENDS,
+	DP_MAP_NODES,
 	DP_MAP_SERVICES,
 	DP_MAP_SLOTS,
 	DP_MAP_BACKENDS,
@@ -32,6 +34,7 @@ const char *dp_map_name(enum dp_map map);
 
 struct dp_maps {
 	int frontends_fd;
+	int nodes_fd;
 	int sockets_fd;
 	struct sw_service *services;          /* SW_MAX_SERVICES */
 	struct sw_slot *slots;                /* SW_MAX_SLOTS */
@@ -71,6 +74,13 @@ int dp_maps_put_frontend(const struct dp_maps *maps, const struct sw_frontend_ke
 
 /* Returns 0, also if it was not there, or -errno. */
 int dp_maps_delete_frontend(const struct dp_maps *maps, const struct sw_frontend_key *key);
+
+/* The same for the address of a node. */
+int dp_maps_put_node(const struct dp_maps *maps, const struct dp_node *node);
+int dp_maps_delete_node(const struct dp_maps *maps, const struct sw_addr *addr);
+
+/* Reads all of them, in any order; the caller frees ret->items. Returns 0 or -errno. */
+int dp_maps_read_nodes(const struct dp_maps *maps, struct dp_nodes *ret);
 
 /* What sw_sockets has for an open socket. Returns 0, -ENOENT, -errno. */
 int dp_maps_read_socket(const struct dp_maps *maps, int fd, struct sw_socket *ret);

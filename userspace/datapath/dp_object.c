@@ -20,6 +20,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -177,6 +178,21 @@ static bool have_set_retval(void)
 	       1;
 }
 
+/*
+ * The network namespace of the daemon is the node's. Before Linux 5.14 a process can not learn the
+ * cookie; then it is taken to be the initial namespace, as is the case on a real node.
+ */
+static __u64 own_netns_cookie(void)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	__u64 cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
+		return 0;
+	return cookie;
+}
+
 /* *ret_fresh is set when there was nothing of ours before. */
 static int load(const char *pin_dir, bool *ret_fresh, struct sock_lb_bpf **ret,
 		struct dp_problem *problem)
@@ -192,6 +208,7 @@ static int load(const char *pin_dir, bool *ret_fresh, struct sock_lb_bpf **ret,
 		return dp_problem(problem, -ENOMEM, "can not open the BPF object: %s.",
 				  strerror(errno));
 	skel->rodata->load_config.have_set_retval = have_set_retval();
+	skel->rodata->load_config.node_netns = own_netns_cookie();
 	if (pinned)
 		err = reuse_maps(skel->obj, pin_dir);
 	if (!err)
