@@ -176,7 +176,7 @@ static void remove_backend(struct agent *agent, uint32_t index)
 	const struct backend_info *info = backend_index_get(agent->backends, index);
 
 	health_remove(agent->health, index);
-	down_conns_forget(agent->conns, index);
+	down_conns_gone(agent->conns, index);
 	if (info)
 		pod_probes_remove(agent->pod_probes, info);
 	backend_index_remove(agent->backends, index);

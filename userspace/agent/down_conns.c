@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,23 +47,32 @@ static bool is_usable(enum sw_health health)
 	return health == SW_HEALTH_UNKNOWN || health == SW_HEALTH_UP;
 }
 
-/* Whether Kubernetes calls it ready, and there is another endpoint that works. */
-static bool can_be_spared(const struct down_conns *conns, const struct dp_port *port,
-			  uint32_t backend)
+/* Whether there is an endpoint that works and that Kubernetes calls ready, beside the backend. */
+static bool has_other(const struct down_conns *conns, const struct dp_port *port, uint32_t backend)
 {
-	bool ready = false, other = false;
-
-	vec_foreach(&port->backends, other_backend) {
-		uint32_t index = other_backend->index;
-
-		if (other_backend->terminating)
-			continue;
-		if (index == backend)
-			ready = true;
-		else if (is_usable(datapath_health(conns->datapath, index)))
-			other = true;
+	vec_foreach(&port->backends, other) {
+		if (other->index != backend && !other->terminating &&
+		    is_usable(datapath_health(conns->datapath, other->index)))
+			return true;
 	}
-	return ready && other;
+	return false;
+}
+
+static bool is_ready(const struct dp_port *port, uint32_t backend)
+{
+	vec_foreach(&port->backends, candidate) {
+		if (candidate->index == backend)
+			return !candidate->terminating;
+	}
+	return false;
+}
+
+/* UDP sockets are moved, so there is nothing to lose for them. */
+static bool can_be_spared(const struct down_conns *conns, const struct dp_port *port,
+			  const struct backend_info *info)
+{
+	return (info->proto == IPPROTO_UDP || is_ready(port, info->index)) &&
+	       has_other(conns, port, info->index);
 }
 
 static int close_all(struct down_conns *conns, const struct backend_info *info, uint32_t service)
@@ -90,7 +100,7 @@ static uint64_t act(struct down_conns *conns, uint32_t backend, const struct dow
 	if (now < end)
 		return end;
 	port = dp_table_port(datapath_table(conns->datapath), info->service);
-	if (!port || !info->conns.close_on_down || !can_be_spared(conns, port, backend))
+	if (!port || !info->conns.close_on_down || !can_be_spared(conns, port, info))
 		return now + AGAIN;
 	if (close_all(conns, info, port->service))
 		return now + AGAIN;
@@ -126,17 +136,18 @@ static void on_timer(struct loop_timer *timer, uint64_t now)
 static void on_closed(void *arg, const struct closer_result *result)
 {
 	struct down_conns *conns = arg;
-	const struct backend_info *info = backend_index_get(conns->backends, result->job.id);
-	const char *service = info ? info->service : "a service that is gone";
+	const char *name = datapath_service(conns->datapath, result->job.target.service)->name;
+	const char *service = *name ? name : "a service that is gone";
 	char where[ADDR_PORT_STR_SIZE];
 
 	conns->totals.closed += result->closed;
 	addr_port_to_str(&result->job.target.addr, result->job.target.port, where);
-	log_line(result->closed ? LOG_INFO : LOG_DEBUG,
-		 "closed %zu connection(s) of \"%s\" to backend %s, which is down: %zu network "
-		 "namespace(s), %" PRIu64 " ms",
-		 result->closed, service, where, result->namespaces,
-		 (uint64_t)(result->took / NSEC_PER_MSEC));
+	log_line(
+		result->closed || result->moved ? LOG_INFO : LOG_DEBUG,
+		"closed %zu connection(s) of \"%s\" to backend %s, which is down or gone, moved %zu "
+		"UDP socket(s): %zu network namespace(s), %" PRIu64 " ms",
+		result->closed, service, where, result->moved, result->namespaces,
+		(uint64_t)(result->took / NSEC_PER_MSEC));
 	if (!result->errors)
 		return;
 	conns->totals.errors++;
@@ -232,6 +243,20 @@ void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health 
 	down->hangs = hangs;
 	down->due = loop_now(conns->loop);
 	arm(conns, down->due);
+}
+
+void down_conns_gone(struct down_conns *conns, uint32_t backend)
+{
+	const struct backend_info *info = backend_index_get(conns->backends, backend);
+	const struct dp_port *port;
+
+	down_conns_forget(conns, backend);
+	if (!info || info->proto != IPPROTO_UDP)
+		return;
+	port = dp_table_port(datapath_table(conns->datapath), info->service);
+	if (port && has_other(conns, port, backend) && close_all(conns, info, port->service))
+		log_error("out of memory: sockets of \"%s\" stay with a backend that is gone",
+			  info->service);
 }
 
 void down_conns_forget(struct down_conns *conns, uint32_t backend)

@@ -8,7 +8,7 @@
  *  - after the service's grace, also when connections are refused. That a server no longer listens
  *    is also how it begins to end in an orderly way, and then the grace is for the API to say so. A
  *    server that does not answer at all is not about to end what it has begun: its grace is short;
- *  - not while it terminates: then its connections are left to it;
+ *  - not while it terminates: then its connections are left to it (but not UDP sockets);
  *  - not while no other endpoint of the service port is usable: there is nowhere better to go, and
  *    if all are down, it may be us who are wrong.
  *
@@ -38,7 +38,13 @@ void down_conns_free(struct down_conns *conns);
 /* What the kernel was told of a backend, also if it is as before. `hangs`: it does not answer. */
 void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health health, bool hangs);
 
-/* The backend is gone: its connections stay. Idempotent. */
+/*
+ * The backend is gone, and is still in the index. TCP connections stay, as with kube-proxy, which
+ * forgets UDP flows: connected UDP sockets are moved if another endpoint works.
+ */
+void down_conns_gone(struct down_conns *conns, uint32_t backend);
+
+/* Says that there is nothing to do for a backend. Idempotent. */
 void down_conns_forget(struct down_conns *conns, uint32_t backend);
 
 struct down_conns_totals {

@@ -5,11 +5,14 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "conns/netns_list.h"
+#include "swerve_abi.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* Closing takes some 10 us each, with locks of the network stack held: leave room for others. */
@@ -99,6 +102,43 @@ static void group_failed(const struct group *group, int err)
 		note_error(group->results[i], err);
 }
 
+/* What the owner of the socket passed to connect(). */
+static socklen_t frontend_sockaddr(const struct sw_socket *storage, uint8_t family,
+				   struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+	struct addr addr;
+
+	memcpy(addr.bytes, storage->frontend_addr.bytes, sizeof(addr.bytes));
+	if (family == AF_INET)
+		return addr_to_sockaddr(&addr, storage->frontend_port, ret);
+	*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+				    .sin6_port = htons(storage->frontend_port)};
+	memcpy(&v6->sin6_addr, addr.bytes, sizeof(addr.bytes));
+	return sizeof(*v6);
+}
+
+/*
+ * The socket connects to its frontend once more, by a duplicate of the descriptor: the kernel runs
+ * the hook of the socket's cgroup, and the owner notices nothing. Should he connect it elsewhere in
+ * the very same moment, his call is undone; with SOCK_DESTROY the socket would be lost as well.
+ */
+static bool move(const struct socket_owner_walk *owner, const struct sock_diag_socket *socket,
+		 int fd, const struct sw_socket *storage)
+{
+	const struct group *group = owner->arg;
+	struct sockaddr_storage sa;
+	socklen_t size = frontend_sockaddr(storage, socket->family, &sa);
+	struct sw_socket now;
+
+	if (connect(fd, (struct sockaddr *)&sa, size) ||
+	    owner->storage(owner->storage_arg, fd, &now) ||
+	    (now.backend == storage->backend && now.generation == storage->generation))
+		return true;
+	group->results[socket->target]->moved++;
+	return false;
+}
+
 static bool close_family(struct close_walk *walk, int fd, uint8_t family, const struct group *group)
 {
 	struct sock_diag_query query = {.family = family,
@@ -106,13 +146,17 @@ static bool close_family(struct close_walk *walk, int fd, uint8_t family, const 
 					.sockets_fd = walk->sockets_fd,
 					.targets = group->targets,
 					.count = group->count};
+	struct socket_owner_walk owner = {.query = &query,
+					  .storage = walk->storage,
+					  .storage_arg = walk->storage_arg,
+					  .found = move,
+					  .arg = group};
 	struct sock_diag_sockets found = {};
 	bool go_on = true;
 
 	group_failed(group, sock_diag_find(fd, &query, &found));
 	if (found.len && group->proto == IPPROTO_UDP)
-		group_failed(group,
-			     socket_owner_match(&query, &found, walk->storage, walk->storage_arg));
+		group_failed(group, socket_owner_match(&owner, &found));
 	if (found.len)
 		go_on = close_found(walk, fd, &found, group);
 	vec_done(&found);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One walk through the network namespaces of this node, closing the connections of a list of jobs.
+ * A connected UDP socket has no connection that could be lost: it is moved to another backend, and
+ * closed only if it comes to the same one again, or none is left.
  * Blocks, and changes the calling thread's namespace; closer.h does it on a thread of its own.
  */
 #pragma once
@@ -23,6 +25,7 @@ struct closer_job {
 struct closer_result {
 	struct closer_job job;
 	size_t closed;     /* sockets */
+	size_t moved;      /* connected UDP sockets, to another backend */
 	size_t errors;     /* system calls that failed */
 	int error;         /* the first of these, -errno; 0: none */
 	size_t namespaces; /* that were looked at */

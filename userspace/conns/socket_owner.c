@@ -11,10 +11,8 @@
 #include <sys/syscall.h>
 
 struct search {
-	const struct sock_diag_query *query;
+	const struct socket_owner_walk *walk;
 	struct sock_diag_sockets *sockets;
-	socket_storage_fn *storage;
-	void *arg;
 	size_t left; /* sockets whose owner has not been found yet */
 };
 
@@ -34,17 +32,21 @@ static struct sock_diag_socket *find_socket(const struct search *search, unsigne
 	return NULL;
 }
 
-static void read_storage(const struct search *search, int pid, int number,
-			 struct sock_diag_socket *socket)
+static void look_into(const struct search *search, int pid, int number,
+		      struct sock_diag_socket *socket)
 {
+	const struct socket_owner_walk *walk = search->walk;
 	_cleanup_close_ int process = (int)syscall(SYS_pidfd_open, pid, 0), fd = -1;
 	struct sw_socket storage;
 
 	if (process < 0)
 		return;
 	fd = (int)syscall(SYS_pidfd_getfd, process, number, 0);
-	if (fd >= 0 && !search->storage(search->arg, fd, &storage))
-		sock_diag_match(search->query, socket, &storage);
+	if (fd < 0 || walk->storage(walk->storage_arg, fd, &storage) ||
+	    !sock_diag_match(walk->query, socket, &storage))
+		return;
+	if (!walk->found(walk, socket, fd, &storage))
+		socket->target = SOCK_DIAG_NO_TARGET;
 }
 
 static void look_at(struct search *search, int pid, int directory, const char *name)
@@ -63,7 +65,7 @@ static void look_at(struct search *search, int pid, int directory, const char *n
 	socket = find_socket(search, inode);
 	if (!socket)
 		return;
-	read_storage(search, pid, number, socket);
+	look_into(search, pid, number, socket);
 	socket->inode = 0;
 	search->left--;
 }
@@ -99,10 +101,9 @@ static void keep_matched(struct sock_diag_sockets *sockets)
 	sockets->len = kept;
 }
 
-int socket_owner_match(const struct sock_diag_query *query, struct sock_diag_sockets *sockets,
-		       socket_storage_fn *storage, void *arg)
+int socket_owner_match(const struct socket_owner_walk *walk, struct sock_diag_sockets *sockets)
 {
-	struct search search = {query, sockets, storage, arg, sockets->len};
+	struct search search = {walk, sockets, sockets->len};
 	_cleanup_(close_directory) DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	int err = proc ? 0 : -errno;
