@@ -48,7 +48,8 @@ BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf/test
 TEST_BPF_SRC := $(wildcard tests/bpf/*.bpf.c)
 TEST_SKELS := $(TEST_BPF_SRC:tests/bpf/%.bpf.c=$(BUILD)/%.skel.h)
 HARNESS	  := $(patsubst tests/harness/%.c,$(BUILD)/tests/%,$(wildcard tests/harness/*.c)) \
-	     $(patsubst tests/harness/%/main.c,$(BUILD)/tests/%,$(wildcard tests/harness/*/main.c))
+	     $(patsubst tests/harness/%/main.c,$(BUILD)/tests/%,$(wildcard tests/harness/*/main.c)) \
+	     $(if $(shell command -v musl-gcc 2>/dev/null),$(BUILD)/tests/resolve-musl)
 FUZZERS	  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all
@@ -121,6 +122,11 @@ $(BUILD)/tests/%: tests/harness/%/main.c $$(wildcard tests/harness/%/*.[ch])
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -g $(filter %.c,$(sort $^)) -o $@ -lpthread -luring
+
+$(BUILD)/tests/resolve-musl: tests/harness/resolve.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -D_GNU_SOURCE -std=gnu17 -O2 -static $< -o $@
 
 # What is pure: bytes in, values out.
 FUZZED := userspace/base/% userspace/model/% userspace/source/decode% \

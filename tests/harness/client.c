@@ -6,10 +6,12 @@
  * usage: client get ADDRESS PORT [COUNT]     COUNT connections, GET /hostname on each
  *        client hold ADDRESS PORT            one connection, GET /hostname for each line of stdin
  *        client udp ADDRESS PORT TEXT        connected UDP, one exchange
+ *        client udphold ADDRESS PORT [named] one UDP socket, an exchange for each line of stdin;
+ *                                            "named": not connected, the address with each datagram
  *        client loop ADDRESS PORT SECONDS    connections one after another, until then or SIGTERM
  *        client echo ADDRESS PORT NAME       UDP server that answers "NAME TEXT"
  *
- * get, hold and udp print a line per exchange: "peer=ADDRESS:PORT local=ADDRESS:PORT reply=TEXT" or
+ * get, hold, udp and udphold print a line per exchange: "peer=ADDRESS:PORT local=ADDRESS:PORT reply=TEXT" or
  * "error=ECONNREFUSED at=connect". loop prints "attempts=N failures=N first=ERROR@CALL". The exit
  * status is 1 if anything failed.
  */
@@ -205,6 +207,53 @@ static int do_udp(const struct addrinfo *ai, const char *text)
 	return 0;
 }
 
+/* A datagram out and one in. Prints who seems to have answered; goes on when nobody does. */
+static void exchange_datagram(int fd, const struct addrinfo *to, const char *text)
+{
+	struct sockaddr_storage from;
+	socklen_t size = sizeof(from);
+	struct failure failure;
+	char answer[512];
+	ssize_t n = to ? sendto(fd, text, strlen(text), 0, to->ai_addr, to->ai_addrlen)
+		       : send(fd, text, strlen(text), 0);
+
+	if (n < 0) {
+		fail(&failure, "send");
+		failure_print(&failure);
+		return;
+	}
+	n = recvfrom(fd, answer, sizeof(answer) - 1, 0, (struct sockaddr *)&from, &size);
+	if (n < 0) {
+		fail(&failure, "recv");
+		failure_print(&failure);
+		return;
+	}
+	answer[n] = '\0';
+	address_print("from", &from, size);
+	if (!to)
+		names_print(fd);
+	printf("reply=%s\n", answer);
+}
+
+static int do_udphold(const struct addrinfo *ai, int named)
+{
+	struct timeval limit = {.tv_sec = timeout_seconds};
+	struct failure failure;
+	char line[64];
+	int fd = named ? socket(ai->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+		       : connect_to(ai, &failure);
+
+	if (fd < 0)
+		return failure_print(&failure);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		exchange_datagram(fd, named ? ai : NULL, line);
+		fflush(stdout);
+	}
+	return 0;
+}
+
 static int do_loop(const struct addrinfo *ai, const char *seconds)
 {
 	unsigned int limit, attempts = 0, failures = 0;
@@ -257,7 +306,7 @@ static void stop(int signal_number)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: client get|hold|udp|loop|echo ADDRESS PORT [ARGUMENT]\n");
+	fprintf(stderr, "usage: client get|hold|udp|udphold|loop|echo ADDRESS PORT [ARGUMENT]\n");
 	return 2;
 }
 
@@ -268,7 +317,7 @@ int main(int argc, char **argv)
 
 	const char *mode = argv[1], *argument = argv[4], *timeout = getenv("CLIENT_TIMEOUT");
 	struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: calls end with EINTR */
-	int datagrams = !strcmp(mode, "udp") || !strcmp(mode, "echo");
+	int datagrams = !strncmp(mode, "udp", 3) || !strcmp(mode, "echo");
 	struct addrinfo *ai = resolve(argv[2], argv[3], datagrams ? SOCK_DGRAM : SOCK_STREAM);
 	int status;
 
@@ -280,6 +329,8 @@ int main(int argc, char **argv)
 		status = do_hold(ai);
 	} else if (!strcmp(mode, "udp") && argument) {
 		status = do_udp(ai, argument);
+	} else if (!strcmp(mode, "udphold")) {
+		status = do_udphold(ai, argument && !strcmp(argument, "named"));
 	} else if (!strcmp(mode, "loop") && argument) {
 		sigaction(SIGTERM, &action, NULL);
 		status = do_loop(ai, argument);
