@@ -11,7 +11,6 @@
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -35,15 +34,15 @@ int main(int argc, char **argv)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found;
 	struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESTART};
-	unsigned int attempts = 0, failures = 0;
+	unsigned int attempts = 0, failures = 0, seconds;
 	long end, slowest = 0;
 
-	if (argc != 3) {
+	if (argc != 3 || sscanf(argv[2], "%u", &seconds) != 1) {
 		fprintf(stderr, "usage: resolve NAME SECONDS\n");
 		return 2;
 	}
 	sigaction(SIGTERM, &action, NULL);
-	for (end = now_ms() + 1000 * atol(argv[2]); !stopped && now_ms() < end; attempts++) {
+	for (end = now_ms() + 1000L * seconds; !stopped && now_ms() < end; attempts++) {
 		long begin = now_ms();
 		int error = getaddrinfo(argv[1], "80", &hints, &found);
 
