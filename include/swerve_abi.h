@@ -137,8 +137,13 @@ struct sw_policy {
 	__u32 outlier_5xx;      /* 5xx responses in a row that eject a backend; 0: not looked at */
 	__u32 balance;          /* enum sw_balance */
 	__u32 connect_timeout;  /* ms until connect() fails; 0: as the system has it */
-	__u32 user_timeout; /* ms, TCP_USER_TIMEOUT of its connections; 0: as the system has it */
-	__u32 reserved[11]; /* 0 */
+	__u32 user_timeout;  /* ms, TCP_USER_TIMEOUT of its connections; 0: as the system has it */
+	__u32 retry_on;      /* enum sw_failure bits of swerve_rescue.h; 0: no rescue */
+	__u32 retry_methods; /* enum sw_method bits */
+	__u32 retry_timeout; /* ms that a rescue may take in all */
+	__u32 retry_budget;  /* percent of the requests of the last 10 s */
+	__u32 request_timeout; /* ms until a request without an answer has failed; 0: never */
+	__u32 reserved[6];     /* 0 */
 };
 _Static_assert(sizeof(struct sw_policy) == 64, "a cache line");
 

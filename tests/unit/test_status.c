@@ -5,10 +5,10 @@
 
 #include "base/cleanup.h"
 #include "base/hashmap.h"
+#include "base/json_text.h"
 #include "base/version.h"
 #include "loop/loop.h"
 #include "net/http_fetch.h"
-#include "status/json_text.h"
 #include "status/status_json.h"
 #include "status/status_metrics.h"
 

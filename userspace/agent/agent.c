@@ -14,6 +14,7 @@
 #include "agent/node_sync.h"
 #include "agent/plan_log.h"
 #include "agent/pod_probes.h"
+#include "agent/rescue_services.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/container_of.h"
@@ -30,6 +31,7 @@
 #include "model/plan.h"
 #include "model/pod.h"
 #include "net/http_client.h"
+#include "rescue/rescue.h"
 #include "status/status.h"
 
 #include <errno.h>
@@ -53,6 +55,7 @@ struct agent {
 	struct backend_index *backends;
 	struct down_conns *conns;
 	struct pod_probes *pod_probes;
+	struct rescue *rescue;
 	struct plan_log *plan_log;
 	struct node_sync *node_sync;
 	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
@@ -66,24 +69,6 @@ struct agent {
 	bool applied;                 /* all of that was applied once */
 	bool swept;
 };
-
-/* What the daemon before this one knew. */
-static enum health_state initial_state(enum sw_health health)
-{
-	switch (health) {
-	case SW_HEALTH_UP:
-		return HEALTH_UP;
-	case SW_HEALTH_SUSPECT:
-		return HEALTH_SUSPECT;
-	case SW_HEALTH_DOWN:
-	case SW_HEALTH_REFUSED:
-		return HEALTH_DOWN;
-	case SW_HEALTH_FREE:
-	case SW_HEALTH_UNKNOWN:
-		break;
-	}
-	return HEALTH_UNKNOWN;
-}
 
 static bool is_usable(enum sw_health health)
 {
@@ -130,6 +115,7 @@ static void on_health_change(void *arg, const struct health_change *change)
 
 	if (after != before)
 		datapath_set_health(agent->datapath, change->id, after, loop_now(agent->loop));
+	rescue_services_health(agent->rescue, change->id, before, after);
 	info = backend_index_get(agent->backends, change->id);
 	if (!info)
 		return;
@@ -160,7 +146,7 @@ static void add_backend(struct agent *agent, const struct plan_port *port,
 		.addr = endpoint->addr,
 		.port = endpoint->port,
 		.proto = port->proto,
-		.initial = initial_state(datapath_health(agent->datapath, change->index)),
+		.initial = kernel_health_state(datapath_health(agent->datapath, change->index)),
 		.last_used = datapath_last_used(agent->datapath, change->index),
 	};
 	int err = backend_index_put(agent->backends, change->index, port, endpoint);
@@ -278,6 +264,7 @@ static void plan_one(struct agent *agent, const char *namespace, const char *nam
 	else
 		datapath_keep(agent->datapath, service);
 	set_specs(agent, &plan);
+	rescue_services_note(agent->rescue, service, &plan);
 	plan_log_result(agent->plan_log, service, err, plan.skipped, &result);
 	if (err || result.conflicts)
 		plan_again(agent, agent->retries, service);
@@ -507,6 +494,8 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 	int err = model_new(config->node_name, config->node_ports, &agent->model);
 
 	if (!err)
+		model_set_retry_defaults(agent->model, &config->retry);
+	if (!err)
 		err = backend_index_new(&agent->backends);
 	if (!err)
 		err = pod_probes_new(agent->model, &config->health, &agent->pod_probes);
@@ -558,8 +547,10 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 	agent->status_context.datapath = agent->datapath;
 	err = down_conns_new(loop, agent->datapath, agent->backends, &config->health.conns,
 			     &agent->conns);
+	if (!err)
+		err = rescue_services_open(config, &agent->status_context, &agent->rescue);
 	if (err)
-		return dp_problem(problem, err, "can not close connections: %s.", strerror(-err));
+		return dp_problem(problem, err, "can not start: %s.", strerror(-err));
 	health_set_wanted(agent->health, on_wanted);
 	if (agent_source_can_get_pods(agent->source))
 		pod_probes_set_source(agent->pod_probes, agent->source);
@@ -577,6 +568,7 @@ void agent_free(struct agent *agent)
 	status_free(agent->status);
 	agent_source_free(agent->source);
 	down_conns_free(agent->conns);
+	rescue_free(agent->rescue);
 	health_free(agent->health);
 	http_client_free(agent->client);
 	datapath_close(agent->datapath);

@@ -7,6 +7,9 @@
 #include "agent/agent_source.h"
 #include "agent/health_options.h"
 #include "datapath/dp_problem.h"
+#include "model/retry_policy.h"
+
+#include <stdbool.h>
 
 struct agent; /* opaque */
 struct loop;
@@ -20,6 +23,8 @@ struct agent_config {
 	const char *pin_dir;
 	const char *status_address; /* "" for none */
 	struct health_options health;
+	struct retry_policy retry; /* for Services that do not say otherwise */
+	bool no_attempt_header;    /* replayed requests look like any other */
 };
 
 /*

@@ -4,6 +4,7 @@
 #include "agent/cgroup2.h"
 #include "agent/health_options.h"
 #include "agent/options.h"
+#include "agent/rescue_options.h"
 #include "base/cleanup.h"
 #include "base/container_of.h"
 #include "base/log.h"
@@ -84,7 +85,7 @@ static void raise_descriptor_limit(void)
 }
 
 static int serve(const struct options *options, const struct health_options *health,
-		 const struct node_ports *node_ports)
+		 const struct retry_policy *retry, const struct node_ports *node_ports)
 {
 	_cleanup_(free_loop) struct loop *loop = NULL;
 	char cgroup[PATH_MAX], node_name[256] = "";
@@ -98,7 +99,9 @@ static int serve(const struct options *options, const struct health_options *hea
 				      .cgroup = options->cgroup,
 				      .pin_dir = options->pin_dir,
 				      .status_address = options->status_address,
-				      .health = *health};
+				      .health = *health,
+				      .retry = *retry,
+				      .no_attempt_header = options->no_attempt_header};
 	struct daemon daemon = {.terminate = {.fn = on_terminate, .signo = SIGTERM},
 				.interrupt = {.fn = on_interrupt, .signo = SIGINT}};
 	int err;
@@ -148,7 +151,8 @@ static int help(void)
 	return EXIT_SUCCESS;
 }
 
-static int run(const struct options *options, const struct health_options *health)
+static int run(const struct options *options, const struct health_options *health,
+	       const struct retry_policy *retry)
 {
 	_cleanup_(node_ports_done) struct node_ports node_ports = {};
 	int err;
@@ -163,12 +167,13 @@ static int run(const struct options *options, const struct health_options *healt
 			options->nodeport_addresses);
 	if (err)
 		return EXIT_USAGE;
-	return serve(options, health, &node_ports) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return serve(options, health, retry, &node_ports) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char *argv[])
 {
 	struct health_options health;
+	struct retry_policy retry;
 	struct options options;
 	enum log_level level;
 	char error[256];
@@ -194,6 +199,10 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "swerved: %s\n", error);
 		return EXIT_USAGE;
 	}
+	if (rescue_options_parse(&options, &retry, error, sizeof(error))) {
+		fprintf(stderr, "swerved: %s\n", error);
+		return EXIT_USAGE;
+	}
 	log_set_level(level);
-	return run(&options, &health);
+	return run(&options, &health, &retry);
 }

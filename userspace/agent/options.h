@@ -31,6 +31,12 @@ struct options {
 	const char *pod_probes; /* "on" or "off" */
 	const char *down_grace;
 	const char *hang_grace;
+	const char *retry_on; /* what the annotations of the same names take */
+	const char *retry_methods;
+	const char *retry_timeout;
+	const char *retry_budget;
+	const char *request_timeout;
+	bool no_attempt_header;
 	bool cleanup;
 	bool help;
 	bool version;

@@ -2,7 +2,10 @@
 #include "datapath/dp_encode.h"
 
 #include "base/cleanup.h"
+#include "base/duration.h"
+#include "swerve_rescue.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 
 _Static_assert((int)PLAN_AT_ADDRESS == (int)SW_SCOPE_ADDRESS &&
@@ -62,7 +65,14 @@ struct sw_backend dp_encode_backend(const struct dp_backend *backend, uint8_t pr
 				   .health = SW_HEALTH_UNKNOWN};
 }
 
-#include <netinet/in.h>
+_Static_assert((int)RETRY_5XX == SW_FAILURE_STATUS && (int)RETRY_RESET == SW_FAILURE_RESET &&
+		       (int)RETRY_REFUSED == SW_FAILURE_REFUSED &&
+		       (int)RETRY_TIMEOUT == SW_FAILURE_TIMEOUT,
+	       "the same bits on both sides");
+_Static_assert((int)RETRY_GET == SW_METHOD_GET && (int)RETRY_HEAD == SW_METHOD_HEAD &&
+		       (int)RETRY_OPTIONS == SW_METHOD_OPTIONS && (int)RETRY_PUT == SW_METHOD_PUT &&
+		       (int)RETRY_DELETE == SW_METHOD_DELETE,
+	       "the same bits on both sides");
 
 static const enum sw_balance balances[BALANCE_COUNT] = {
 	[BALANCE_RANDOM] = SW_BALANCE_RANDOM,
@@ -81,5 +91,10 @@ struct sw_policy dp_encode_policy(const struct plan_port *port)
 		.outlier_5xx = tcp ? port->steer.outlier_5xx : 0,
 		.connect_timeout = port->steer.connect_timeout,
 		.user_timeout = port->steer.user_timeout,
+		.retry_on = tcp ? port->retry.on : 0,
+		.retry_methods = port->retry.methods,
+		.retry_timeout = (uint32_t)(port->retry.timeout / NSEC_PER_MSEC),
+		.retry_budget = port->retry.budget,
+		.request_timeout = (uint32_t)(port->retry.request_timeout / NSEC_PER_MSEC),
 	};
 }

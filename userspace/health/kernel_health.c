@@ -46,3 +46,20 @@ int kernel_health_from_str(const char *text, enum sw_health *ret)
 	}
 	return -EINVAL;
 }
+
+enum health_state kernel_health_state(enum sw_health health)
+{
+	switch (health) {
+	case SW_HEALTH_UP:
+		return HEALTH_UP;
+	case SW_HEALTH_SUSPECT:
+		return HEALTH_SUSPECT;
+	case SW_HEALTH_DOWN:
+	case SW_HEALTH_REFUSED:
+		return HEALTH_DOWN;
+	case SW_HEALTH_FREE:
+	case SW_HEALTH_UNKNOWN:
+		break;
+	}
+	return HEALTH_UNKNOWN;
+}

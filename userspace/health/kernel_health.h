@@ -15,3 +15,6 @@ const char *kernel_health_to_str(enum sw_health health);
 
 /* Returns 0, or -EINVAL with *ret untouched. */
 int kernel_health_from_str(const char *text, enum sw_health *ret);
+
+/* The other way round, as far as it goes: what the daemon before this one knew. */
+enum health_state kernel_health_state(enum sw_health health);

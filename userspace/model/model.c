@@ -12,6 +12,7 @@
 #include "model/endpoint.h"
 #include "model/node.h"
 #include "model/pod.h"
+#include "model/retry_policy.h"
 #include "model/service.h"
 
 #include <errno.h>
@@ -51,6 +52,7 @@ struct model {
 	bool zone_changed;  /* this node's: all of them */
 	bool addrs_changed; /* another node's: those whose external policy is Local */
 	size_t counts[OBJECT_KIND_COUNT];
+	struct retry_policy retry_defaults;
 };
 
 static int key_make(const char *namespace, const char *name, struct key *ret)
@@ -165,6 +167,7 @@ int model_new(const char *node_name, const struct node_ports *node_ports, struct
 	if (!model)
 		return -ENOMEM;
 	model->node_ports = node_ports;
+	model->retry_defaults = RETRY_POLICY_DEFAULT;
 	model->node_name = strdup(node_name);
 	if (!model->node_name || hashmap_new(&model->services) < 0 ||
 	    hashmap_new(&model->slices) < 0 || hashmap_new(&model->nodes) < 0 ||
@@ -488,6 +491,16 @@ const struct node *model_node(const struct model *model, const char *name)
 const struct hashmap *model_nodes(const struct model *model)
 {
 	return model->nodes;
+}
+
+void model_set_retry_defaults(struct model *model, const struct retry_policy *defaults)
+{
+	model->retry_defaults = *defaults;
+}
+
+const struct retry_policy *model_retry_defaults(const struct model *model)
+{
+	return &model->retry_defaults;
 }
 
 const struct service *model_service(const struct model *model, const char *namespace,

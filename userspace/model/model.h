@@ -13,6 +13,7 @@ struct hashmap;
 struct node;
 struct node_ports;
 struct pod;
+struct retry_policy;
 struct service;
 
 enum object_kind {
@@ -85,6 +86,10 @@ const struct node *model_node(const struct model *model, const char *name);
 
 /* All nodes, as values of type struct node. Borrowed until a node is put or removed. */
 const struct hashmap *model_nodes(const struct model *model);
+
+/* What holds for Services that do not say otherwise; RETRY_POLICY_DEFAULT until it is set. */
+void model_set_retry_defaults(struct model *model, const struct retry_policy *defaults);
+const struct retry_policy *model_retry_defaults(const struct model *model);
 
 /* Borrowed, NULL if there is none. */
 const struct service *model_service(const struct model *model, const char *namespace,

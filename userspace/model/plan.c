@@ -19,6 +19,7 @@
 struct planner {
 	const struct model *model;
 	const struct service *service;
+	struct retry_policy retry;
 	const struct endpoint_group **groups;
 	size_t groups_len;
 	const char *node; /* this one */
@@ -310,6 +311,7 @@ static int plan_one_port(const struct planner *planner, const struct service_por
 		.probe = service->probe,
 		.conns = service->conns,
 		.steer = service->steer,
+		.retry = planner->retry,
 		.affinity_timeout = service->affinity_timeout,
 	};
 	struct port_planner port_planner = {
@@ -385,6 +387,7 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 	planner.node = model_node_name(model);
 	node = model_node(model, planner.node);
 	planner.zone = node ? node->zone : "";
+	planner.retry = retry_policy_merge(&planner.service->retry, model_retry_defaults(model));
 	planner.dual_stack = is_dual_stack(planner.service);
 	r = plan_ports(&planner, &plan);
 	if (r < 0)

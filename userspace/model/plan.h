@@ -13,6 +13,7 @@
 #include "model/conn_policy.h"
 #include "model/plan_lists.h"
 #include "model/probe_spec.h"
+#include "model/retry_policy.h"
 #include "model/steer_policy.h"
 
 #include <stdbool.h>
@@ -57,6 +58,7 @@ struct plan_port {
 	struct probe_spec probe;
 	struct conn_policy conns;
 	struct steer_policy steer;
+	struct retry_policy retry; /* with the defaults of this node */
 	uint32_t affinity_timeout; /* s; 0: no session affinity */
 	VEC(struct plan_frontend) frontends;
 	/*

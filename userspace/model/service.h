@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "model/conn_policy.h"
 #include "model/probe_spec.h"
+#include "model/retry_policy.h"
 #include "model/steer_policy.h"
 
 #include <stdbool.h>
@@ -38,6 +39,7 @@ struct service {
 	struct probe_spec probe;    /* from the annotations swerve.dev/probe… */
 	struct conn_policy conns;   /* from swerve.dev/on-down and swerve.dev/down-grace */
 	struct steer_policy steer;  /* from swerve.dev/balance, outlier-5xx, …-timeout */
+	struct retry_policy retry;  /* from swerve.dev/retry-… and swerve.dev/request-timeout */
 };
 
 /* Frees the service and what it owns. NULL is allowed. */

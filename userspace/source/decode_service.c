@@ -283,6 +283,8 @@ static void decode_annotation(struct decode_reader *reader, const struct field *
 		r = conn_policy_set(&service->conns, key, field_string(&field), &expected);
 	if (r == 0)
 		r = steer_policy_set(&service->steer, key, field_string(&field), &expected);
+	if (r == 0)
+		r = retry_policy_set(&service->retry, key, field_string(&field), &expected);
 	if (r < 0)
 		field_problem(reader, &field, DROPS_PART, "is not %s", expected);
 	else if (r == 0)
@@ -300,6 +302,7 @@ static void decode_probe(struct decode_reader *reader, const struct field *root,
 	service->probe = PROBE_SPEC_DEFAULT;
 	service->conns = CONN_POLICY_DEFAULT;
 	service->steer = STEER_POLICY_DEFAULT;
+	service->retry = RETRY_POLICY_DEFAULT;
 	json_object_foreach(annotations.value, key, value) {
 		if (strncmp(key, annotation_prefix, sizeof(annotation_prefix) - 1) == 0)
 			decode_annotation(reader, &annotations, key, service);

@@ -28,11 +28,27 @@ struct page {
 	void (*write)(FILE *out, const struct status_view *view);
 };
 
+static void write_rescue(FILE *out, const struct status_view *view)
+{
+	if (view->context->rescue_json)
+		view->context->rescue_json(view->context->rescue, out);
+	else
+		fputs("{}\n", out);
+}
+
+static void write_metrics(FILE *out, const struct status_view *view)
+{
+	status_metrics_write(out, view);
+	if (view->context->rescue_metrics)
+		view->context->rescue_metrics(view->context->rescue, out);
+}
+
 static const struct page pages[] = {
-	{"/metrics", metrics_type, status_metrics_write},
+	{"/metrics", metrics_type, write_metrics},
 	{"/v1/status", json_type, status_json_status},
 	{"/v1/services", json_type, status_json_services},
 	{"/v1/backends", json_type, status_json_backends},
+	{"/v1/rescue", json_type, write_rescue},
 };
 
 static void cleanup_stream(FILE **stream)
@@ -108,8 +124,8 @@ static int reply_to(const struct status *status, const char *path, struct http_r
 			return reply_page(status, &pages[i], reply);
 	}
 	return reply_text(HTTP_NOT_FOUND,
-			  "there are /livez, /healthz, /metrics, /v1/status, /v1/services and "
-			  "/v1/backends\n",
+			  "there are /livez, /healthz, /metrics, /v1/status, /v1/services, "
+			  "/v1/backends and /v1/rescue\n",
 			  reply);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status/status_json.h"
 
+#include "base/json_text.h"
 #include "datapath/dp_encode.h"
 #include "health/kernel_health.h"
-#include "status/json_text.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>

@@ -116,6 +116,7 @@ int status_view_take(const struct status_context *context, uint64_t now, struct 
 {
 	const struct dp_table *table = datapath_table(context->datapath);
 	_cleanup_(status_view_done) struct status_view view = {
+		.context = context,
 		.now = now,
 		.started = context->started,
 		.version = SWERVE_VERSION,

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* How far the source is. */
 struct status_progress {
@@ -37,6 +38,11 @@ struct status_context {
 	/* The pod of a backend as "namespace/name", borrowed; "" or NULL when it is not known. */
 	const char *(*target)(void *arg, uint32_t backend);
 	void (*progress)(void *arg, struct status_progress *ret);
+
+	/* Rescue writes for itself: its metrics, and all of /v1/rescue. NULL: there is none. */
+	void (*rescue_metrics)(void *rescue, FILE *out);
+	void (*rescue_json)(void *rescue, FILE *out);
+	void *rescue;
 	void *arg;
 };
 
@@ -65,6 +71,7 @@ struct status_port {
 };
 
 struct status_view {
+	const struct status_context *context; /* borrowed */
 	uint64_t now, started;
 	const char *version, *node, *source;
 	const struct histogram *programming; /* borrowed */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The hooks of rescue: they see the packets of every socket in the cgroup, and look closer only at
+ * those of services that opted in. Attached only while there is such a service.
+ */
+#include "rescue_received.bpf.h"
+#include "rescue_sent.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline struct bpf_sock *tcp_socket(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return NULL;
+	sk = bpf_sk_fullsock(sk);
+	return sk && sk->protocol == IPPROTO_TCP ? sk : NULL;
+}
+
+SEC("cgroup_skb/egress")
+int rescue_egress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = tcp_socket(skb);
+	struct packet packet = {};
+	struct request *request;
+
+	if (!sk)
+		return PACKET_PASS;
+	if (sk->state == BPF_TCP_SYN_SENT) {
+		if (packet_read(skb, &packet) && packet.flags & TCP_SYN)
+			sent_syn(skb, sk, &packet);
+		return PACKET_PASS;
+	}
+	request = bpf_sk_storage_get(&sw_requests, sk, 0, 0);
+	if (request && packet_read(skb, &packet))
+		sent(skb, request, &packet);
+	return PACKET_PASS;
+}
+
+SEC("cgroup_skb/ingress")
+int rescue_ingress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = tcp_socket(skb);
+	struct packet packet = {};
+	struct request *request;
+
+	if (!sk)
+		return PACKET_PASS;
+	request = bpf_sk_storage_get(&sw_requests, sk, 0, 0);
+	if (!request || !packet_read(skb, &packet))
+		return PACKET_PASS;
+	if (is_order(skb, &packet))
+		return ordered(request, &packet);
+	return received(skb, sk, request, &packet);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps of the rescue programs. None is pinned: what is held back ends with the daemon. */
+#pragma once
+
+#include "swerve_rescue.h"
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+/* Where the conversation on a connection stands. */
+enum turn {
+	TURN_CONNECTING, /* the SYN was sent */
+	TURN_FRESH,      /* no request yet */
+	TURN_REQUEST,    /* a request was sent, or a part of it, and nothing of the response came */
+	TURN_SKIPPED,    /* the same, but that request is left alone */
+	TURN_RESPONSE,   /* the response has begun, or is over */
+	TURN_DEFERRED, /* the backend failed before there was a request: the first one is replayed */
+	TURN_HELD,     /* the failure is held back, the worker has the request */
+	TURN_ANSWERED, /* the worker has sent all of another backend's response */
+	TURN_IGNORED,  /* left alone for good: not HTTP/1, pipelined, closed */
+};
+
+/*
+ * Value of sw_requests, in the socket's storage: only of sockets of services that opted in. The
+ * request and the response that was held back follow the record, so that all can be sent at once.
+ */
+struct request {
+	struct bpf_spin_lock lock; /* for `turn`: the programs run on several CPUs at once */
+	__u32 turn;                /* enum turn */
+	__u32 end;                 /* sequence number after the captured part of the request */
+	__u32 window_shift;        /* what the SYN said */
+	struct sw_rescue rescue;
+	char bytes[SW_REQUEST_MAX + SW_RESPONSE_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct request);
+} sw_requests SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SW_RESCUES_SIZE);
+} sw_rescues SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SW_MAX_OUTSTANDING);
+	__type(key, __u64);
+	__type(value, struct sw_outstanding);
+} sw_outstanding SEC(".maps");
+
+/* Requests sent to each service that opted in, for its retry budget. Atomic add. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SW_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u64);
+} sw_request_count SEC(".maps");
+
+/* When the worker was last alive. Writer: userspace, in the mapped .bss. */
+volatile __u64 rescue_heartbeat;
+
+/* How often the ring was full, so that a failure had to be let through. */
+volatile __u64 rescue_overruns;

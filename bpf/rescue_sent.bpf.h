@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the client sends: connections are noted, requests are captured. Nothing is ever dropped. */
+#pragma once
+
+#include "peer.bpf.h"
+#include "rescue_turn.bpf.h"
+
+/* The connection of a service that opted in; NULL for any other. */
+static __always_inline struct request *request_open(struct bpf_sock *sk,
+						    const struct packet *packet)
+{
+	struct sw_socket *socket = bpf_sk_storage_get(&sw_sockets, sk, 0, 0);
+	struct sw_service *service;
+	struct request *request;
+	__u32 index;
+
+	if (!socket || socket->backend_port != packet->target_port ||
+	    !addr_is(&socket->backend_addr, &packet->target))
+		return NULL;
+	index = socket->service;
+	service = bpf_map_lookup_elem(&sw_services, &index);
+	if (!service || !service->policy.retry_on)
+		return NULL;
+	request = bpf_sk_storage_get(&sw_requests, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!request)
+		return NULL;
+	request->rescue.frontend_addr = socket->frontend_addr;
+	request->rescue.frontend_port = socket->frontend_port;
+	request->rescue.service = socket->service;
+	request->rescue.backend = socket->backend;
+	return request;
+}
+
+/* A SYN, perhaps for the second time. */
+static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
+				     const struct packet *packet)
+{
+	struct request *request = bpf_sk_storage_get(&sw_requests, sk, 0, 0);
+
+	if (request && request->end == packet->seq + 1 &&
+	    (request->turn == TURN_CONNECTING || request->turn == TURN_DEFERRED))
+		return;
+	request = request_open(sk, packet);
+	if (!request)
+		return;
+	request->rescue.cookie = bpf_get_socket_cookie(skb);
+	request->rescue.since = bpf_ktime_get_ns();
+	request->rescue.client_addr = packet->source;
+	request->rescue.client_port = packet->source_port;
+	request->rescue.backend_addr = packet->target;
+	request->rescue.backend_port = packet->target_port;
+	request->rescue.request_len = 0;
+	request->rescue.ack = request->end = packet->seq + 1;
+	request->window_shift = packet_window_shift(skb, packet);
+	request->turn = TURN_CONNECTING;
+	outstanding_add(request);
+}
+
+/* Appends the payload to what is captured. Returns whether it fits. */
+static __always_inline bool capture(struct __sk_buff *skb, struct request *request,
+				    const struct packet *packet)
+{
+	/* 64 bits wide, or the verifier loses the limits between test and use (-mcpu=v2). */
+	__u64 used = request->rescue.request_len, len = packet->len;
+
+	barrier_var(used);
+	barrier_var(len);
+	if (used) {
+		if (used >= SW_REQUEST_MAX || len < 1 || len > SW_RESPONSE_MAX ||
+		    used + len > SW_REQUEST_MAX)
+			return false;
+		if (bpf_skb_load_bytes(skb, packet->offset, request->bytes + used, len))
+			return false;
+	} else {
+		if (len < 1 || len > SW_REQUEST_MAX)
+			return false;
+		if (bpf_skb_load_bytes(skb, packet->offset, request->bytes, len))
+			return false;
+	}
+	request->rescue.request_len = used + len;
+	request->rescue.ack = request->end = packet->seq + packet->len;
+	if (request->rescue.request_len < sizeof(__u64))
+		return true;
+	request->rescue.method = method_of(request->bytes);
+	return request->rescue.method;
+}
+
+static __always_inline void count_request(const struct request *request)
+{
+	__u32 index = request->rescue.service;
+	__u64 *count = bpf_map_lookup_elem(&sw_request_count, &index);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+/* The first segment of a request. Returns whether the request is captured. */
+static __always_inline bool begin(struct __sk_buff *skb, struct request *request,
+				  const struct packet *packet)
+{
+	request->rescue.request_len = 0;
+	request->rescue.method = 0;
+	request->rescue.since = bpf_ktime_get_ns();
+	request->rescue.seq = packet->ack;
+	request->rescue.window = (__u32)packet->window << (request->window_shift & 15);
+	count_request(request);
+	return capture(skb, request, packet);
+}
+
+static __always_inline void sent_first(struct __sk_buff *skb, struct request *request,
+				       const struct packet *packet)
+{
+	if (begin(skb, request, packet)) {
+		/* The response can not be there before this packet has left. */
+		request->turn = TURN_REQUEST;
+		outstanding_add(request);
+	} else {
+		request->turn = TURN_SKIPPED;
+	}
+}
+
+static __always_inline void sent_more(struct __sk_buff *skb, struct request *request,
+				      const struct packet *packet)
+{
+	if ((__s32)(packet->seq - request->end) < 0)
+		return; /* sent before */
+	if (packet->seq == request->end && capture(skb, request, packet))
+		return;
+	if (turn_move(request, TURN_REQUEST, TURN_SKIPPED))
+		outstanding_remove(request);
+}
+
+/* The request of a connection that has failed before. */
+static __always_inline void sent_to_failed(struct __sk_buff *skb, struct request *request,
+					   const struct packet *packet)
+{
+	if (begin(skb, request, packet) && may_replay(request) &&
+	    turn_move(request, TURN_DEFERRED, TURN_HELD) && report(request, SW_RESCUE_REQUEST, 0))
+		return;
+	/* The backend will say once more that there is no such connection. */
+	request->turn = TURN_IGNORED;
+}
+
+static __always_inline void sent_more_of_held(struct __sk_buff *skb, struct request *request,
+					      const struct packet *packet)
+{
+	if (packet->seq != request->end)
+		return;
+	/* Too large now: without the report the worker waits in vain, and gives up. */
+	if (capture(skb, request, packet))
+		report(request, SW_RESCUE_REQUEST, 0);
+}
+
+static __always_inline void sent_data(struct __sk_buff *skb, struct request *request,
+				      const struct packet *packet)
+{
+	switch (request->turn) {
+	case TURN_CONNECTING:
+	case TURN_FRESH:
+	case TURN_RESPONSE:
+		sent_first(skb, request, packet);
+		return;
+	case TURN_REQUEST:
+		sent_more(skb, request, packet);
+		return;
+	case TURN_DEFERRED:
+		sent_to_failed(skb, request, packet);
+		return;
+	case TURN_HELD:
+		sent_more_of_held(skb, request, packet);
+		return;
+	default:
+		return;
+	}
+}
+
+/* The client closes, or half of it: nobody knows which, so it is left alone from now on. */
+static __always_inline void sent_end(struct request *request, const struct packet *packet)
+{
+	if (request->turn == TURN_HELD || request->turn == TURN_ANSWERED)
+		report_progress(request, packet);
+	else
+		outstanding_remove(request);
+	if (request->turn != TURN_ANSWERED)
+		request->turn = TURN_IGNORED;
+}
+
+static __always_inline void sent(struct __sk_buff *skb, struct request *request,
+				 const struct packet *packet)
+{
+	if (packet->flags & (TCP_FIN | TCP_RST))
+		sent_end(request, packet);
+	else if (packet->len)
+		sent_data(skb, request, packet);
+	else if (request->turn == TURN_HELD || request->turn == TURN_ANSWERED)
+		report_progress(request, packet);
+}

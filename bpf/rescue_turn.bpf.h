@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whose turn it is on a connection, and which failure is held back. No context: hooks read the
+ * packet and do what is said here.
+ *
+ * Sequence numbers decide. The first byte of the response has the number that the first segment of
+ * the request acknowledged; what comes before it is old, and when something behind it comes first,
+ * the order is lost and the request is left alone.
+ */
+#pragma once
+
+#include "rescue_maps.bpf.h"
+#include "rescue_packet.bpf.h"
+
+#include "maps.bpf.h"
+
+enum { PACKET_DROP = 0, PACKET_PASS = 1 };
+
+/* A connection may end unused; when it did not live that long, its pod has died. ns */
+#define FRESH_TIME 1000000000ULL
+
+static __always_inline bool turn_move(struct request *request, __u32 from, __u32 to)
+{
+	bool moved;
+
+	bpf_spin_lock(&request->lock);
+	moved = request->turn == from;
+	if (moved)
+		request->turn = to;
+	bpf_spin_unlock(&request->lock);
+	return moved;
+}
+
+static __always_inline bool lease_is_fresh(void)
+{
+	return bpf_ktime_get_ns() - rescue_heartbeat < SW_RESCUE_LEASE;
+}
+
+/* The policy of the connection's service; NULL if it is a service's no longer. */
+static __always_inline struct sw_policy *request_policy(const struct request *request)
+{
+	__u32 index = request->rescue.service;
+	struct sw_service *service = bpf_map_lookup_elem(&sw_services, &index);
+
+	return service ? &service->policy : NULL;
+}
+
+static __always_inline bool is_retried_on(const struct request *request, __u32 failure)
+{
+	struct sw_policy *policy = request_policy(request);
+
+	return policy && policy->retry_on & failure && lease_is_fresh();
+}
+
+static __always_inline __u8 method_of(const char *bytes)
+{
+	__u64 word = *(const __u64 *)bytes;
+
+#define IS_METHOD(text)                                       \
+	((word & (~0ULL >> (64 - 8 * (sizeof(text) - 1)))) == \
+	 ((union {                                            \
+		  char chars[8];                              \
+		  __u64 word;                                 \
+	  }){.chars = text}                                   \
+		  .word &                                     \
+	  (~0ULL >> (64 - 8 * (sizeof(text) - 1)))))
+	if (IS_METHOD("GET "))
+		return SW_METHOD_GET;
+	if (IS_METHOD("HEAD "))
+		return SW_METHOD_HEAD;
+	if (IS_METHOD("OPTIONS "))
+		return SW_METHOD_OPTIONS;
+	if (IS_METHOD("PUT "))
+		return SW_METHOD_PUT;
+	if (IS_METHOD("DELETE "))
+		return SW_METHOD_DELETE;
+	if (IS_METHOD("POST "))
+		return SW_METHOD_POST;
+	if (IS_METHOD("PATCH "))
+		return SW_METHOD_PATCH;
+#undef IS_METHOD
+	return 0;
+}
+
+/* A request of which nothing was sent may be sent, whatever its method. */
+static __always_inline bool may_replay(const struct request *request)
+{
+	struct sw_policy *policy = request_policy(request);
+
+	if (!policy || !request->rescue.method)
+		return false;
+	return request->rescue.failure == SW_FAILURE_REFUSED ||
+	       policy->retry_methods & request->rescue.method;
+}
+
+/* Hands the record, the request and `response_len` bytes behind it to the worker. */
+static __always_inline bool report(struct request *request, __u8 kind, __u32 response_len)
+{
+	__u64 len = request->rescue.request_len;
+
+	request->rescue.kind = kind;
+	request->rescue.response_len = response_len;
+	len += response_len;
+	barrier_var(len);
+	if (len > sizeof(request->bytes))
+		return false;
+	if (!bpf_ringbuf_output(&sw_rescues, &request->rescue, sizeof(request->rescue) + len, 0))
+		return true;
+	__sync_fetch_and_add(&rescue_overruns, 1);
+	return false;
+}
+
+static __always_inline void outstanding_add(const struct request *request)
+{
+	struct sw_outstanding value = {
+		.since = request->rescue.since,
+		.client_addr = request->rescue.client_addr,
+		.backend_addr = request->rescue.backend_addr,
+		.client_port = request->rescue.client_port,
+		.backend_port = request->rescue.backend_port,
+		.service = request->rescue.service,
+		.backend = request->rescue.backend,
+	};
+
+	bpf_map_update_elem(&sw_outstanding, &request->rescue.cookie, &value, BPF_ANY);
+}
+
+static __always_inline void outstanding_remove(const struct request *request)
+{
+	bpf_map_delete_elem(&sw_outstanding, &request->rescue.cookie);
+}
+
+/* The client sent something after its request was taken over: the worker counts on it. */
+static __always_inline void report_progress(const struct request *request,
+					    const struct packet *packet)
+{
+	struct sw_rescue record = {
+		.cookie = request->rescue.cookie,
+		.kind = SW_RESCUE_PROGRESS,
+		.tcp_flags = packet->flags,
+		.seq = packet->ack,
+		.ack = packet->seq + packet->len,
+		.window = (__u32)packet->window << (request->window_shift & 15),
+	};
+
+	bpf_ringbuf_output(&sw_rescues, &record, sizeof(record), 0);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The contract between the rescue programs (bpf/rescue.bpf.c) and the rescue worker. Nothing in
+ * here is pinned: these maps and programs live and die with the daemon, so no other version of it
+ * ever sees them. The rules of swerve_abi.h hold: no hidden padding, ports in host order, times in
+ * nanoseconds of CLOCK_MONOTONIC.
+ *
+ * From the kernel to the worker go the records of sw_rescues. From the worker to the kernel goes
+ * only TCP: segments in the name of the backend, which the worker sends inside the client's network
+ * namespace. The ingress program knows them by their mark and takes its orders from it, so that an
+ * order and the bytes that belong to it can not be torn apart.
+ */
+#pragma once
+
+#include "swerve_abi.h"
+
+enum {
+	SW_REQUEST_MAX = 4096,  /* bytes of a request that can be replayed */
+	SW_RESPONSE_MAX = 3584, /* bytes of a held response that are kept */
+	SW_RESCUES_SIZE = 4194304,
+	SW_MAX_OUTSTANDING = 65536,
+};
+
+/* A worker that has not given a sign of life for so long (ns) gets nothing to hold back. */
+#define SW_RESCUE_LEASE 1000000000ULL
+
+/* What can go wrong with a request: bits of sw_policy.retry_on. */
+enum sw_failure {
+	SW_FAILURE_STATUS = 1,  /* HTTP 500, 502, 503 or 504 */
+	SW_FAILURE_RESET = 2,   /* the connection ended before the first byte of the response */
+	SW_FAILURE_REFUSED = 4, /* the connection was refused, or its SYN stayed unanswered */
+	SW_FAILURE_TIMEOUT = 8, /* no byte of the response within the request time-out */
+};
+
+/* Methods: bits of sw_policy.retry_methods. */
+enum sw_method {
+	SW_METHOD_GET = 1,
+	SW_METHOD_HEAD = 2,
+	SW_METHOD_OPTIONS = 4,
+	SW_METHOD_PUT = 8,
+	SW_METHOD_DELETE = 16,
+	SW_METHOD_POST = 32,
+	SW_METHOD_PATCH = 64,
+};
+
+enum sw_rescue_kind {
+	SW_RESCUE_REQUEST = 1,  /* a request has failed; comes again when more of it was sent */
+	SW_RESCUE_CONNECT = 2,  /* a connection was refused: there is no request yet */
+	SW_RESCUE_PROGRESS = 3, /* the client has sent a segment after its request was taken over */
+};
+
+/*
+ * Record of sw_rescues: this, then the request, then the payload of the response that was held
+ * back, as far as it was kept. PROGRESS has neither.
+ */
+struct sw_rescue {
+	__u64 cookie; /* of the client's socket */
+	__u64 since;  /* when the first byte of the request, or the SYN, was sent */
+	struct sw_addr client_addr;
+	struct sw_addr backend_addr;
+	struct sw_addr frontend_addr;
+	__u16 client_port;
+	__u16 backend_port;
+	__u16 frontend_port;
+	__u16 request_len;
+	__u16 response_len; /* 0: none was held, or it was too large to keep */
+	__u8 kind;          /* enum sw_rescue_kind */
+	__u8 failure;       /* enum sw_failure, one bit */
+	__u8 tcp_flags;     /* of what was held back, PROGRESS: of what the client sent */
+	__u8 method;        /* enum sw_method, one bit; 0: none of them */
+	__u16 pad;          /* 0 */
+	__u32 service;      /* index into sw_services */
+	__u32 backend;      /* index into sw_backends */
+	__u32 seq;          /* the next that the client expects from the backend */
+	__u32 ack;          /* the next that the client will send */
+	__u32 window;       /* bytes that the client takes from seq on (PROGRESS) */
+};
+_Static_assert(sizeof(struct sw_rescue) == 104, "no hidden padding");
+
+/* Value of sw_outstanding, by the socket's cookie: a request, or a SYN, that waits for an answer. */
+struct sw_outstanding {
+	__u64 since; /* when its first byte was sent */
+	struct sw_addr client_addr;
+	struct sw_addr backend_addr;
+	__u16 client_port;
+	__u16 backend_port;
+	__u32 service; /* index into sw_services */
+	__u32 backend; /* index into sw_backends */
+	__u32 pad;     /* 0 */
+};
+_Static_assert(sizeof(struct sw_outstanding) == 56, "no hidden padding");
+
+/*
+ * The worker's mark: the urgent pointer of a segment that has no URG flag and arrives on the
+ * loopback device, which no TCP ever sends. What such a segment means, and when it is let through;
+ * in any other state of the connection it is dropped.
+ */
+enum sw_order {
+	SW_ORDER_ANSWER = 0x5357,  /* part of another backend's response: while it is replayed */
+	SW_ORDER_RELEASE = 0x5358, /* what was held back; the connection is the backend's again */
+	SW_ORDER_REPORT = 0x5359,  /* never let through: tell about the outstanding request */
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/duration.h"
+#include "rescue/rescue_budget.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define START (1000 * NSEC_PER_SEC)
+
+/* How many replays one after the other are granted, of at most 1000. */
+static int count(struct rescue_budget *budget, uint32_t percent, uint64_t requests, uint64_t now)
+{
+	int granted = 0;
+
+	/* Others are under way all the time: the least number at once is used up. */
+	budget->at_once = RESCUE_BUDGET_LEAST;
+	while (granted < 1000 && rescue_budget_begin(budget, percent, requests, now)) {
+		rescue_budget_end(budget);
+		granted++;
+	}
+	budget->at_once = 0;
+	return granted;
+}
+
+static void test_a_share_of_the_requests(void **state)
+{
+	struct rescue_budget budget = {};
+
+	(void)state;
+	assert_int_equal(count(&budget, 20, 500, START), 100);
+	assert_int_equal(count(&budget, 20, 500, START), 0);
+	assert_int_equal(count(&budget, 20, 550, START + NSEC_PER_SEC), 10);
+	assert_int_equal(count(&budget, 100, 550, START + NSEC_PER_SEC), 440);
+}
+
+static void test_only_the_last_ten_seconds_count(void **state)
+{
+	struct rescue_budget budget = {};
+
+	(void)state;
+	assert_int_equal(count(&budget, 20, 500, START), 100);
+	assert_int_equal(count(&budget, 20, 500, START + 9 * NSEC_PER_SEC), 0);
+	assert_int_equal(count(&budget, 20, 500, START + 10 * NSEC_PER_SEC), 0);
+	assert_int_equal(count(&budget, 20, 600, START + 10 * NSEC_PER_SEC), 20);
+	assert_int_equal(count(&budget, 20, 600, START + 100 * NSEC_PER_SEC), 0);
+}
+
+static void test_a_few_at_once_in_any_case(void **state)
+{
+	struct rescue_budget budget = {};
+
+	(void)state;
+	for (int i = 0; i < RESCUE_BUDGET_LEAST; i++)
+		assert_true(rescue_budget_begin(&budget, 20, 1, START));
+	assert_false(rescue_budget_begin(&budget, 20, 1, START));
+	rescue_budget_end(&budget);
+	assert_true(rescue_budget_begin(&budget, 20, 1, START));
+}
+
+static void test_none_is_none(void **state)
+{
+	struct rescue_budget budget = {};
+
+	(void)state;
+	assert_false(rescue_budget_begin(&budget, 0, 1000, START));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_share_of_the_requests),
+		cmocka_unit_test(test_only_the_last_ten_seconds_count),
+		cmocka_unit_test(test_a_few_at_once_in_any_case),
+		cmocka_unit_test(test_none_is_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rescue programs as userspace sees them. Nothing of it is pinned: when the daemon ends, the
+ * kernel detaches them, and every packet goes its way again. Belongs to one thread at a time.
+ */
+#pragma once
+
+#include "datapath/dp_problem.h"
+#include "swerve_rescue.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dp_rescue; /* opaque */
+
+/*
+ * Loads the programs beside the maps pinned by datapath_open(); they are not attached yet. Returns
+ * 0, or -errno and *problem.
+ */
+int dp_rescue_open(const char *cgroup, const char *pin_dir, struct dp_rescue **ret,
+		   struct dp_problem *problem);
+
+/* Detaches them, too. NULL is allowed. */
+void dp_rescue_close(struct dp_rescue *rescue);
+
+/* Both are idempotent. Returns 0 or -errno; on failure none is attached. */
+int dp_rescue_attach(struct dp_rescue *rescue);
+void dp_rescue_detach(struct dp_rescue *rescue);
+
+/* The programs hold back only while the last sign of life is younger than SW_RESCUE_LEASE. */
+void dp_rescue_heartbeat(struct dp_rescue *rescue, uint64_t now);
+
+/* Becomes readable when there are records. Borrowed. */
+int dp_rescue_fd(const struct dp_rescue *rescue);
+
+/* `record` is followed by request and response; `size` is of all of it. */
+typedef void dp_rescue_record_fn(void *arg, const struct sw_rescue *record, size_t size);
+
+/* Hands over all records that are there. */
+void dp_rescue_consume(struct dp_rescue *rescue, dp_rescue_record_fn *fn, void *arg);
+
+typedef void dp_rescue_outstanding_fn(void *arg, uint64_t cookie,
+				      const struct sw_outstanding *outstanding);
+
+/* All requests that wait for an answer. `fn` may forget the one it is called for. */
+void dp_rescue_each_outstanding(struct dp_rescue *rescue, dp_rescue_outstanding_fn *fn, void *arg);
+void dp_rescue_forget_outstanding(struct dp_rescue *rescue, uint64_t cookie);
+
+/* Another backend of a frontend than those that were tried. Returns 0 or -ENOENT. */
+int dp_rescue_pick(const struct dp_rescue *rescue, const struct sw_frontend_key *frontend,
+		   const uint32_t *tried, size_t tried_count, uint32_t random, uint64_t now,
+		   uint32_t *ret_index, struct sw_backend *ret_backend);
+
+/* The counters and the policy of a service; another service's once this one is gone. Borrowed. */
+const struct sw_service *dp_rescue_service(const struct dp_rescue *rescue, uint32_t service);
+
+/* Requests that were sent to a service so far, since the programs were loaded. */
+uint64_t dp_rescue_requests(const struct dp_rescue *rescue, uint32_t service);
+
+/* Failures that were let through since too many were under way. */
+uint64_t dp_rescue_overruns(const struct dp_rescue *rescue);

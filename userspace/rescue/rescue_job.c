@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * States, by what there is: the request is waited for (`whole` is not set); it is replayed; the
+ * response is passed on (`committed`): from here on there is no way back, since the client has bytes
+ * of it.
+ */
+#include "rescue/rescue_job.h"
+
+#include "base/cleanup.h"
+#include "base/container_of.h"
+#include "base/duration.h"
+#include "base/hashmap.h"
+#include "base/log.h"
+#include "datapath/dp_rescue.h"
+#include "rescue/answer_stream.h"
+#include "rescue/client_peer.h"
+#include "rescue/http_request.h"
+#include "rescue/replay.h"
+#include "rescue/rescue_env.h"
+#include "rescue/tcp_segment.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { MAX_ATTEMPTS = 8, BUFFER_HIGH = 524288, BUFFER_LOW = 131072 };
+
+/* The loopback device loses nothing; a full receive buffer does. */
+#define RETRANSMIT_FIRST (100 * NSEC_PER_MSEC)
+#define RETRANSMIT_LAST  NSEC_PER_SEC
+#define SILENCE_LIMIT    (5 * NSEC_PER_SEC)
+
+struct rescue_job {
+	struct rescue_env *env;
+	struct sw_rescue record;
+	struct client_peer client;
+	struct bytes captured; /* the request as it was seen */
+	struct bytes held;     /* the response that was held back */
+	struct bytes request;  /* as it is sent */
+	struct replay replay;
+	struct answer_stream answer;
+	uint32_t tried[MAX_ATTEMPTS]; /* indices into sw_backends */
+	size_t tried_count;
+	struct loop_timer timer;
+	uint64_t began;
+	uint64_t deadline;      /* for the first byte of another response */
+	uint64_t connect_limit; /* of this attempt */
+	uint64_t heard;         /* when the client last said something */
+	uint64_t retransmit;    /* interval */
+	bool is_head;
+	bool whole;
+	bool committed;
+	bool truncated;
+	struct rescue_note note;
+};
+
+static enum rescue_cause cause_of(const struct sw_rescue *record)
+{
+	switch (record->failure) {
+	case SW_FAILURE_STATUS:
+		return RESCUE_STATUS;
+	case SW_FAILURE_REFUSED:
+		return RESCUE_REFUSED;
+	case SW_FAILURE_TIMEOUT:
+		return RESCUE_TIMEOUT;
+	default:
+		return RESCUE_RESET;
+	}
+}
+
+/* The first line of the request, for people. */
+static void write_line(char *ret, const struct bytes *request)
+{
+	size_t len = 0;
+
+	while (len < request->len && len < RESCUE_LINE_SIZE - 1 && request->items[len] >= ' ' &&
+	       request->items[len] <= '~') {
+		ret[len] = request->items[len];
+		len++;
+	}
+	ret[len] = '\0';
+}
+
+static void log_note(const struct rescue_note *note)
+{
+	char client[ADDR_PORT_STR_SIZE], failed[ADDR_PORT_STR_SIZE], other[ADDR_PORT_STR_SIZE];
+	char took[DURATION_STR_SIZE];
+
+	if (!log_enabled(LOG_DEBUG))
+		return;
+	log_debug("rescue of \"%s\" of \"%s\" from %s after %s at %s: %s, by %s after %s",
+		  note->request, note->service,
+		  addr_port_to_str(&note->client, note->client_port, client),
+		  rescue_cause_to_str(note->cause),
+		  addr_port_to_str(&note->failed, note->failed_port, failed),
+		  rescue_outcome_to_str(note->outcome),
+		  note->other_port ? addr_port_to_str(&note->other, note->other_port, other)
+				   : "none",
+		  duration_to_str(note->took, took));
+}
+
+static void free_job(struct rescue_job *job)
+{
+	loop_timer_cancel(&job->timer);
+	replay_stop(&job->replay);
+	hashmap_remove(job->env->jobs, &job->record.cookie, sizeof(job->record.cookie));
+	client_peer_done(&job->client);
+	bytes_done(&job->captured);
+	bytes_done(&job->held);
+	bytes_done(&job->request);
+	bytes_done(&job->answer.data);
+	free(job);
+}
+
+/* The job is gone after this. */
+static void end(struct rescue_job *job, enum rescue_outcome outcome)
+{
+	job->note.outcome = outcome;
+	job->note.ended = loop_now(job->env->loop);
+	write_line(job->note.request, &job->captured);
+	rescue_env_note(job->env, &job->note);
+	log_note(&job->note);
+	if (outcome != RESCUE_NO_BUDGET)
+		rescue_env_end_replay(job->env, job->record.service);
+	free_job(job);
+}
+
+static void send_release(const struct client_peer *client, const struct sw_rescue *record,
+			 uint8_t flags, const struct bytes *data)
+{
+	client_peer_send(client, SW_ORDER_RELEASE, flags | SEGMENT_ACK, record->seq, record->ack,
+			 data->items, data->len);
+}
+
+/*
+ * Lets through what was held back. A response that was not kept comes again: its sender has no
+ * acknowledgement. A request that just takes long was never held.
+ */
+static void release(struct rescue_job *job, enum rescue_outcome outcome)
+{
+	uint8_t ends = job->record.tcp_flags & (SEGMENT_FIN | SEGMENT_RST);
+
+	switch (job->note.cause) {
+	case RESCUE_STATUS:
+		if (job->held.len)
+			send_release(&job->client, &job->record, SEGMENT_PSH | (ends & SEGMENT_FIN),
+				     &job->held);
+		else
+			send_release(&job->client, &job->record, 0, &job->held);
+		break;
+	case RESCUE_RESET:
+		send_release(&job->client, &job->record, ends, &job->held);
+		break;
+	case RESCUE_REFUSED:
+		send_release(&job->client, &job->record, SEGMENT_RST, &job->held);
+		break;
+	case RESCUE_TIMEOUT:
+	case RESCUE_CAUSE_COUNT:
+		break;
+	}
+	end(job, outcome);
+}
+
+static void arm(struct rescue_job *job)
+{
+	uint64_t when = job->deadline, now = loop_now(job->env->loop);
+
+	if (job->committed)
+		when = now + job->retransmit;
+	else if (job->replay.io.fd >= 0 && !job->replay.connected && job->connect_limit < when)
+		when = job->connect_limit;
+	/* Armed before, so there is memory for it. */
+	(void)loop_timer_arm(job->env->loop, &job->timer, when);
+}
+
+/* Sends as much of the answer as the client takes. */
+static void pump(struct rescue_job *job)
+{
+	struct answer_piece piece;
+
+	while (answer_stream_next(&job->answer, SEGMENT_PAYLOAD_MAX, &piece)) {
+		uint8_t flags = SEGMENT_ACK | SEGMENT_PSH | (piece.fin ? SEGMENT_FIN : 0);
+
+		if (client_peer_send(&job->client, SW_ORDER_ANSWER, flags,
+				     job->answer.seq + (uint32_t)piece.at, job->record.ack,
+				     job->answer.data.items + piece.at, piece.len))
+			break; /* sent again later */
+	}
+	if (job->answer.data.len > BUFFER_HIGH)
+		replay_pause(&job->replay, true);
+	else if (job->answer.data.len < BUFFER_LOW)
+		replay_pause(&job->replay, false);
+}
+
+/*
+ * TCP takes a reset only with exactly the next sequence number: what the client has acknowledged,
+ * and what it has got since.
+ */
+static void reset_client(const struct rescue_job *job)
+{
+	client_peer_send(&job->client, SW_ORDER_ANSWER, SEGMENT_RST | SEGMENT_ACK,
+			 job->answer.seq + (uint32_t)job->answer.sent, job->record.ack, NULL, 0);
+}
+
+static void next_attempt(struct rescue_job *job);
+
+/* The other backend's response is good: the client gets it. */
+static void commit(struct rescue_job *job)
+{
+	job->committed = true;
+	job->note.took = loop_now(job->env->loop) - job->began;
+	job->answer.seq = job->record.seq;
+	job->answer.window = job->record.window;
+	job->heard = loop_now(job->env->loop);
+	job->retransmit = RETRANSMIT_FIRST;
+}
+
+static void pass_on(struct rescue_job *job, bool whole)
+{
+	struct replay *replay = &job->replay;
+
+	if (bytes_append(&job->answer.data, replay->out.items, replay->out.len)) {
+		reset_client(job);
+		end(job, RESCUE_ERROR);
+		return;
+	}
+	bytes_drop(&replay->out, replay->out.len);
+	if (whole) {
+		job->answer.end = true;
+		replay_stop(replay);
+	}
+	pump(job);
+	arm(job);
+}
+
+static bool is_retryable(unsigned int status)
+{
+	return status == 500 || status == 502 || status == 503 || status == 504;
+}
+
+/* The other backend has failed in its turn: no worse than if the client had gone there. */
+static void pass_failure_on(struct rescue_job *job)
+{
+	job->truncated = true;
+	if (job->replay.error) {
+		reset_client(job);
+		client_peer_reset_backend(&job->client, job->record.ack);
+		end(job, RESCUE_TRUNCATED);
+		return;
+	}
+	pass_on(job, true);
+}
+
+static void on_replay(struct replay *replay, enum replay_event event)
+{
+	struct rescue_job *job = container_of(replay, struct rescue_job, replay);
+
+	if (event == REPLAY_FAILED) {
+		if (job->committed)
+			pass_failure_on(job);
+		else
+			next_attempt(job);
+		return;
+	}
+	if (!job->committed) {
+		if (!replay->response.status)
+			return;
+		if (is_retryable(replay->response.status)) {
+			next_attempt(job);
+			return;
+		}
+		commit(job);
+	}
+	pass_on(job, event == REPLAY_WHOLE);
+}
+
+static int start_replay(struct rescue_job *job, const struct sw_backend *backend)
+{
+	uint64_t now = loop_now(job->env->loop);
+	struct addr addr;
+	int err;
+
+	memcpy(addr.bytes, backend->addr.bytes, sizeof(addr.bytes));
+	job->note.other = addr;
+	job->note.other_port = backend->port;
+	err = replay_start(&job->replay, job->client.netns, &addr, backend->port, &job->request,
+			   job->is_head);
+	job->connect_limit = now + (job->deadline - job->began) / 4;
+	if (!err)
+		arm(job);
+	return err;
+}
+
+/* Goes to another backend, or gives up if there is none. */
+static void next_attempt(struct rescue_job *job)
+{
+	struct sw_frontend_key frontend = {.addr = job->record.frontend_addr,
+					   .port = job->record.frontend_port,
+					   .proto = IPPROTO_TCP};
+	struct sw_backend backend;
+	uint64_t now = loop_now(job->env->loop);
+	uint32_t index;
+
+	replay_stop(&job->replay);
+	while (job->tried_count < MAX_ATTEMPTS && now < job->deadline) {
+		uint32_t random = (uint32_t)(job->record.cookie * 2654435761U + job->tried_count);
+
+		if (dp_rescue_pick(job->env->datapath, &frontend, job->tried, job->tried_count,
+				   random, now, &index, &backend))
+			break;
+		job->tried[job->tried_count++] = index;
+		if (!start_replay(job, &backend))
+			return;
+	}
+	release(job, now < job->deadline ? RESCUE_NO_BACKEND : RESCUE_TOO_LATE);
+}
+
+static void probe_window(const struct rescue_job *job)
+{
+	/* What is old is answered by an acknowledgement that tells the window. */
+	client_peer_send(&job->client, SW_ORDER_ANSWER, SEGMENT_ACK, job->answer.seq - 1,
+			 job->record.ack, NULL, 0);
+}
+
+static void on_silence(struct rescue_job *job, uint64_t now)
+{
+	if (!answer_stream_waits(&job->answer)) {
+		job->heard = now; /* it is the backend that is slow */
+	} else if (now > job->heard + SILENCE_LIMIT) {
+		end(job, RESCUE_CLIENT_GONE);
+		return;
+	} else {
+		answer_stream_rewind(&job->answer);
+		if (!job->answer.window)
+			probe_window(job);
+		pump(job);
+		if (job->retransmit < RETRANSMIT_LAST)
+			job->retransmit *= 2;
+	}
+	arm(job);
+}
+
+static void on_timer(struct loop_timer *timer, uint64_t now)
+{
+	struct rescue_job *job = container_of(timer, struct rescue_job, timer);
+
+	if (job->committed)
+		on_silence(job, now);
+	else if (now >= job->deadline)
+		release(job, job->whole ? RESCUE_TOO_LATE : RESCUE_UNFIT);
+	else
+		next_attempt(job);
+}
+
+/* The request with a line that says that it is not the first attempt. */
+static int make_request(struct rescue_job *job, const struct http_request *parsed)
+{
+	static const char mark[] = "Swerve-Attempt: 2\r\n";
+	const struct bytes *captured = &job->captured;
+	int err = bytes_append(&job->request, captured->items, parsed->line_len);
+
+	if (!err && job->env->mark_attempts)
+		err = bytes_append(&job->request, mark, sizeof(mark) - 1);
+	if (!err)
+		err = bytes_append(&job->request, captured->items + parsed->line_len,
+				   captured->len - parsed->line_len);
+	return err;
+}
+
+/* Replays the request if it is all there. */
+static void consider(struct rescue_job *job)
+{
+	struct http_request parsed;
+
+	switch (http_request_parse(job->captured.items, job->captured.len, &parsed)) {
+	case HTTP_REQUEST_WHOLE:
+		break;
+	case HTTP_REQUEST_PARTIAL:
+		arm(job);
+		return;
+	default:
+		release(job, RESCUE_UNFIT);
+		return;
+	}
+	job->whole = true;
+	job->is_head = parsed.is_head;
+	if (make_request(job, &parsed))
+		release(job, RESCUE_ERROR);
+	else
+		next_attempt(job);
+}
+
+static void note_parties(struct rescue_job *job)
+{
+	const struct sw_service *service =
+		dp_rescue_service(job->env->datapath, job->record.service);
+	const struct sock_name *socket = &job->client.socket;
+
+	job->note = (struct rescue_note){.cause = cause_of(&job->record),
+					 .client = socket->local,
+					 .client_port = socket->local_port,
+					 .failed = socket->peer,
+					 .failed_port = socket->peer_port};
+	snprintf(job->note.service, sizeof(job->note.service), "%.*s",
+		 (int)sizeof(service->name) - 1, service->name);
+}
+
+/* Takes over what was captured. Returns 0 or -ENOMEM. */
+static int set_request(struct rescue_job *job, const struct sw_rescue *record)
+{
+	const char *bytes = (const char *)(record + 1);
+	int err;
+
+	job->record = *record;
+	bytes_drop(&job->captured, job->captured.len);
+	err = bytes_append(&job->captured, bytes, record->request_len);
+	if (!err && record->response_len)
+		err = bytes_append(&job->held, bytes + record->request_len, record->response_len);
+	return err;
+}
+
+static struct rescue_job *make_job(struct rescue_env *env, const struct sw_rescue *record)
+{
+	uint64_t now = loop_now(env->loop);
+	struct rescue_job *job = calloc(1, sizeof(*job));
+	uint32_t timeout = dp_rescue_service(env->datapath, record->service)->policy.retry_timeout;
+
+	if (!job)
+		return NULL;
+	job->env = env;
+	job->client = client_peer_of(record);
+	job->timer.fn = on_timer;
+	job->began = now;
+	job->deadline = now + timeout * NSEC_PER_MSEC;
+	job->tried[job->tried_count++] = record->backend;
+	replay_init(&job->replay, env->loop, on_replay);
+	if (set_request(job, record) || loop_timer_arm(env->loop, &job->timer, job->deadline) ||
+	    hashmap_put(env->jobs, &record->cookie, sizeof(record->cookie), job)) {
+		free_job(job);
+		return NULL;
+	}
+	note_parties(job);
+	return job;
+}
+
+static void begin(struct rescue_env *env, const struct sw_rescue *record)
+{
+	struct rescue_job *job = make_job(env, record);
+
+	/* Without memory for the job there may be enough to let the client see its failure. */
+	if (!job) {
+		log_error("out of memory: a failed request is not replayed");
+		return;
+	}
+	if (!rescue_env_begin_replay(env, record->service)) {
+		if (client_peer_find(&job->client, env->netns, loop_now(env->loop)))
+			end(job, RESCUE_NO_BUDGET);
+		else
+			release(job, RESCUE_NO_BUDGET);
+		return;
+	}
+	if (client_peer_find(&job->client, env->netns, loop_now(env->loop)))
+		end(job, RESCUE_CLIENT_GONE);
+	else
+		consider(job);
+}
+
+static struct rescue_job *find(const struct rescue_env *env, const struct sw_rescue *record)
+{
+	return hashmap_get(env->jobs, &record->cookie, sizeof(record->cookie));
+}
+
+void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record, size_t size)
+{
+	struct rescue_job *job = find(env, record);
+
+	if (size < sizeof(*record) + record->request_len + record->response_len)
+		return;
+	if (!job) {
+		begin(env, record);
+	} else if (!job->whole) {
+		if (set_request(job, record))
+			release(job, RESCUE_ERROR);
+		else
+			consider(job);
+	}
+}
+
+void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record)
+{
+	struct rescue_job *job = find(env, record);
+
+	if (!job)
+		return;
+	if (!job->committed) {
+		if (record->tcp_flags & (SEGMENT_FIN | SEGMENT_RST))
+			end(job, RESCUE_CLIENT_GONE);
+		return;
+	}
+	job->heard = loop_now(env->loop);
+	if (answer_stream_ack(&job->answer, record->seq, record->window))
+		job->retransmit = RETRANSMIT_FIRST;
+	if (job->answer.done) {
+		/* The client's kernel has acknowledged what this backend never sent. */
+		if (job->note.cause != RESCUE_REFUSED)
+			client_peer_reset_backend(&job->client, job->record.ack);
+		end(job, job->truncated ? RESCUE_TRUNCATED : RESCUE_RESCUED);
+	} else if (record->tcp_flags & (SEGMENT_FIN | SEGMENT_RST)) {
+		end(job, RESCUE_CLIENT_GONE);
+	} else {
+		pump(job);
+		arm(job);
+	}
+}
+
+static bool has_other_backend(const struct rescue_env *env, const struct sw_rescue *record)
+{
+	struct sw_frontend_key frontend = {
+		.addr = record->frontend_addr, .port = record->frontend_port, .proto = IPPROTO_TCP};
+	struct sw_backend backend;
+	uint32_t index;
+
+	return !dp_rescue_pick(env->datapath, &frontend, &record->backend, 1, 0,
+			       loop_now(env->loop), &index, &backend);
+}
+
+void rescue_job_connect(struct rescue_env *env, const struct sw_rescue *record)
+{
+	struct client_peer client = client_peer_of(record);
+	uint32_t first = 0;
+
+	if (client_peer_find(&client, env->netns, loop_now(env->loop)))
+		return;
+	if (has_other_backend(env, record) &&
+	    getrandom(&first, sizeof(first), GRND_NONBLOCK) == sizeof(first))
+		client_peer_send(&client, SW_ORDER_ANSWER, SEGMENT_SYN | SEGMENT_ACK, first,
+				 record->ack, NULL, 0);
+	else
+		client_peer_send(&client, SW_ORDER_RELEASE, SEGMENT_RST | SEGMENT_ACK, 0,
+				 record->ack, NULL, 0);
+	client_peer_done(&client);
+}
+
+void rescue_job_end_all(struct rescue_env *env)
+{
+	struct hashmap_iter iter = {};
+
+	while (hashmap_next(env->jobs, &iter)) {
+		struct rescue_job *job = iter.value;
+
+		if (job->committed) {
+			reset_client(job);
+			end(job, RESCUE_ERROR);
+		} else {
+			release(job, RESCUE_ERROR);
+		}
+	}
+}
