@@ -18,7 +18,7 @@ struct stimulus {
 	struct health_limits limits;
 };
 
-enum { OK, RISEN, FAIL, CONFIRM, FALLEN, STIMULUS_COUNT };
+enum { OK, RISEN, FAIL, CONFIRM, FALLEN, HELD_UP, HELD_DOWN, STIMULUS_COUNT };
 
 static const struct stimulus stimuli[STIMULUS_COUNT] = {
 	[OK] = {"ok", VERDICT_OK, {.rise = 2, .fall = 3}},
@@ -26,6 +26,8 @@ static const struct stimulus stimuli[STIMULUS_COUNT] = {
 	[FAIL] = {"fail", VERDICT_AMBIGUOUS, {.rise = 2, .fall = 3}},
 	[CONFIRM] = {"confirm", VERDICT_REFUSED, {.rise = 2, .fall = 3}},
 	[FALLEN] = {"fallen", VERDICT_ERROR, {.rise = 2, .fall = 1}},
+	[HELD_UP] = {"held up", VERDICT_AMBIGUOUS, {2, 1, HOLD_SUSPECT}},
+	[HELD_DOWN] = {"held down", VERDICT_OK, {1, 3, HOLD_DOWN}},
 };
 
 struct expected {
@@ -38,22 +40,27 @@ static const struct expected expected[HEALTH_STATE_COUNT][STIMULUS_COUNT] = {
 	[HEALTH_UNKNOWN] = {
 		{ HEALTH_UP, NEXT_INTERVAL }, { HEALTH_UP, NEXT_INTERVAL },
 		{ HEALTH_SUSPECT, NEXT_FAST }, { HEALTH_SUSPECT, NEXT_NOW }, { HEALTH_DOWN, NEXT_SLOW },
+		{ HEALTH_SUSPECT, NEXT_INTERVAL }, { HEALTH_UP, NEXT_INTERVAL },
 	},
 	[HEALTH_UP] = {
 		{ HEALTH_UP, NEXT_INTERVAL }, { HEALTH_UP, NEXT_INTERVAL },
 		{ HEALTH_SUSPECT, NEXT_FAST }, { HEALTH_SUSPECT, NEXT_NOW }, { HEALTH_DOWN, NEXT_SLOW },
+		{ HEALTH_SUSPECT, NEXT_INTERVAL }, { HEALTH_UP, NEXT_INTERVAL },
 	},
 	[HEALTH_SUSPECT] = {
 		{ HEALTH_UP, NEXT_INTERVAL }, { HEALTH_UP, NEXT_INTERVAL },
 		{ HEALTH_SUSPECT, NEXT_FAST }, { HEALTH_SUSPECT, NEXT_NOW }, { HEALTH_DOWN, NEXT_SLOW },
+		{ HEALTH_SUSPECT, NEXT_INTERVAL }, { HEALTH_UP, NEXT_INTERVAL },
 	},
 	[HEALTH_DOWN] = {
 		{ HEALTH_RECOVERING, NEXT_FAST }, { HEALTH_UP, NEXT_INTERVAL },
 		{ HEALTH_DOWN, NEXT_SLOW }, { HEALTH_DOWN, NEXT_SLOW }, { HEALTH_DOWN, NEXT_SLOW },
+		{ HEALTH_DOWN, NEXT_SLOW }, { HEALTH_RECOVERING, NEXT_INTERVAL },
 	},
 	[HEALTH_RECOVERING] = {
 		{ HEALTH_RECOVERING, NEXT_FAST }, { HEALTH_UP, NEXT_INTERVAL },
 		{ HEALTH_DOWN, NEXT_SLOW }, { HEALTH_DOWN, NEXT_SLOW }, { HEALTH_DOWN, NEXT_SLOW },
+		{ HEALTH_DOWN, NEXT_SLOW }, { HEALTH_RECOVERING, NEXT_INTERVAL },
 	},
 };
 /* clang-format on */
@@ -108,9 +115,10 @@ static void test_no_cell_is_forgotten(void **arg)
 				.failures = i % 2 ? 0 : n,
 			};
 
-			for (int limit = 0; limit < 100; limit++)
+			for (int limit = 0; limit < 300; limit++)
 				check_counters(&fsm,
-					       &(struct health_limits){limit / 10, limit % 10});
+					       &(struct health_limits){limit / 10 % 10, limit % 10,
+								       limit / 100});
 		}
 	}
 }
@@ -123,22 +131,29 @@ struct story {
 };
 
 static const struct story stories[] = {
-	{"first success counts", {2, 3}, "oo", "++"},
-	{"definitive, confirmed", {2, 3}, "orr", "+s-"},
-	{"definitive, not confirmed", {2, 3}, "oeo", "+s+"},
-	{"definitive at the start", {2, 3}, "re", "s-"},
-	{"definitive, fall 1", {2, 1}, "or", "+-"},
-	{"ambiguous, fall 3", {2, 3}, "oaaa", "+ss-"},
-	{"ambiguous, broken off", {2, 3}, "oaaoaaa", "+ss+ss-"},
-	{"ambiguous, fall 1", {2, 1}, "oa", "+-"},
-	{"ambiguous, then definitive", {2, 3}, "oar", "+s-"},
-	{"definitive, then ambiguous", {2, 3}, "oraa", "+ss-"},
-	{"definitive, ambiguous, fall 2", {2, 2}, "ora", "+s-"},
-	{"back, rise 2", {2, 3}, "rroo", "s-^+"},
-	{"back, rise 1", {1, 3}, "rro", "s-+"},
-	{"back, rise 3, with a relapse", {3, 3}, "rrooaooo", "s-^^-^^+"},
-	{"down stays down", {2, 3}, "rrraeo", "s----^"},
-	{"limits 0 act as 1", {0, 0}, "oao", "+-+"},
+	{"first success counts", {2, 3, HOLD_NONE}, "oo", "++"},
+	{"definitive, confirmed", {2, 3, HOLD_NONE}, "orr", "+s-"},
+	{"definitive, not confirmed", {2, 3, HOLD_NONE}, "oeo", "+s+"},
+	{"definitive at the start", {2, 3, HOLD_NONE}, "re", "s-"},
+	{"definitive, fall 1", {2, 1, HOLD_NONE}, "or", "+-"},
+	{"ambiguous, fall 3", {2, 3, HOLD_NONE}, "oaaa", "+ss-"},
+	{"ambiguous, broken off", {2, 3, HOLD_NONE}, "oaaoaaa", "+ss+ss-"},
+	{"ambiguous, fall 1", {2, 1, HOLD_NONE}, "oa", "+-"},
+	{"ambiguous, then definitive", {2, 3, HOLD_NONE}, "oar", "+s-"},
+	{"definitive, then ambiguous", {2, 3, HOLD_NONE}, "oraa", "+ss-"},
+	{"definitive, ambiguous, fall 2", {2, 2, HOLD_NONE}, "ora", "+s-"},
+	{"back, rise 2", {2, 3, HOLD_NONE}, "rroo", "s-^+"},
+	{"back, rise 1", {1, 3, HOLD_NONE}, "rro", "s-+"},
+	{"back, rise 3, with a relapse", {3, 3, HOLD_NONE}, "rrooaooo", "s-^^-^^+"},
+	{"down stays down", {2, 3, HOLD_NONE}, "rrraeo", "s----^"},
+	{"silence is held", {2, 3, HOLD_SUSPECT}, "oaaaaaao", "+ssssss+"},
+	{"silence is held, an error is not", {2, 3, HOLD_SUSPECT}, "oaaaae", "+ssss-"},
+	{"an error, then silence", {2, 3, HOLD_SUSPECT}, "oeaaa", "+ssss"},
+	{"what is out is not held", {2, 3, HOLD_SUSPECT}, "rraaoo", "s---^+"},
+	{"held down", {2, 3, HOLD_DOWN}, "rroooo", "s-^^^^"},
+	{"held down, with a relapse", {2, 3, HOLD_DOWN}, "rrooroo", "s-^^-^^"},
+	{"what is in is not held down", {2, 3, HOLD_DOWN}, "oao", "+s+"},
+	{"limits 0 act as 1", {0, 0, HOLD_NONE}, "oao", "+-+"},
 };
 
 static enum health_verdict verdict_of(char c)
@@ -246,7 +261,7 @@ static void test_properties_of_random_verdicts(void **arg)
 
 	(void)arg;
 	for (int limit = 0; limit < 100; limit++) {
-		const struct health_limits limits = {1 + limit / 10, 1 + limit % 10};
+		const struct health_limits limits = {1 + limit / 10, 1 + limit % 10, HOLD_NONE};
 		enum health_verdict verdict = VERDICT_OK;
 		struct history history = {};
 		struct health_fsm fsm;

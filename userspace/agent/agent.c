@@ -14,6 +14,7 @@
 #include "agent/node_sync.h"
 #include "agent/plan_log.h"
 #include "agent/pod_probes.h"
+#include "agent/probing.h"
 #include "agent/rescue_services.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -55,6 +56,7 @@ struct agent {
 	struct backend_index *backends;
 	struct down_conns *conns;
 	struct pod_probes *pod_probes;
+	struct probing probing;
 	struct rescue *rescue;
 	struct plan_log *plan_log;
 	struct node_sync *node_sync;
@@ -127,56 +129,19 @@ static void on_health_change(void *arg, const struct health_change *change)
 	}
 }
 
-static int probe_backend(struct agent *agent, const struct health_target *target,
-			 const struct probe_spec *annotations)
-{
-	const struct backend_info *info = backend_index_get(agent->backends, target->id);
-	struct probe_spec spec = pod_probes_spec(agent->pod_probes, annotations, info);
-	int err = pod_probes_add(agent->pod_probes, info);
-
-	return err ? err : health_add(agent->health, target, &spec);
-}
-
-static void add_backend(struct agent *agent, const struct plan_port *port,
-			const struct dp_backend_change *change)
-{
-	const struct plan_endpoint *endpoint = &port->endpoints.items[change->endpoint];
-	struct health_target target = {
-		.id = change->index,
-		.addr = endpoint->addr,
-		.port = endpoint->port,
-		.proto = port->proto,
-		.initial = kernel_health_state(datapath_health(agent->datapath, change->index)),
-		.last_used = datapath_last_used(agent->datapath, change->index),
-	};
-	int err = backend_index_put(agent->backends, change->index, port, endpoint);
-
-	if (!err)
-		err = probe_backend(agent, &target, &port->probe);
-	if (err)
-		log_error("backend of \"%s\" is not probed: %s", port->name, strerror(-err));
-}
-
-static void remove_backend(struct agent *agent, uint32_t index)
-{
-	const struct backend_info *info = backend_index_get(agent->backends, index);
-
-	health_remove(agent->health, index);
-	down_conns_gone(agent->conns, index);
-	if (info)
-		pod_probes_remove(agent->pod_probes, info);
-	backend_index_remove(agent->backends, index);
-}
-
 /* A backend is in demand. */
 static void on_wanted(void *arg, uint32_t backend)
 {
 	struct agent *agent = arg;
-	const struct backend_info *info = backend_index_get(agent->backends, backend);
 
-	backend_index_set_wanted(agent->backends, backend);
-	if (info)
-		pod_probes_want(agent->pod_probes, info);
+	probing_want(&agent->probing, backend);
+}
+
+static bool on_pool(void *arg, uint32_t backend, struct guard_pool *ret)
+{
+	const struct agent *agent = arg;
+
+	return probing_pool(&agent->probing, backend, ret);
 }
 
 static void on_backend_change(void *arg, const struct plan_port *port,
@@ -184,37 +149,12 @@ static void on_backend_change(void *arg, const struct plan_port *port,
 {
 	struct agent *agent = arg;
 
-	if (change->added)
-		add_backend(agent, port, change);
-	else
-		remove_backend(agent, change->index);
-}
-
-static void set_spec(struct agent *agent, uint32_t backend, const struct plan_port *port)
-{
-	const struct backend_info *info = backend_index_get(agent->backends, backend);
-	struct probe_spec spec;
-
-	if (!info)
+	if (change->added) {
+		probing_add(&agent->probing, port, change);
 		return;
-	spec = pod_probes_spec(agent->pod_probes, &port->probe, info);
-	health_set_spec(agent->health, backend, &spec);
-	backend_index_update(agent->backends, backend, port);
-	pod_probes_want(agent->pod_probes, info);
-}
-
-/* An equal spec changes nothing, so it is simply set for all. */
-static void set_specs(struct agent *agent, const struct plan *plan)
-{
-	vec_foreach(&plan->ports, want) {
-		const struct dp_port *port =
-			dp_table_port(datapath_table(agent->datapath), want->name);
-
-		if (!port)
-			continue;
-		vec_foreach(&port->backends, backend)
-			set_spec(agent, backend->index, want);
 	}
+	down_conns_gone(agent->conns, change->index);
+	probing_remove(&agent->probing, change->index);
 }
 
 /* For the hand-over of frontends from one service to another. */
@@ -263,7 +203,7 @@ static void plan_one(struct agent *agent, const char *namespace, const char *nam
 				     on_backend_change, agent, &result);
 	else
 		datapath_keep(agent->datapath, service);
-	set_specs(agent, &plan);
+	probing_update(&agent->probing, &plan);
 	rescue_services_note(agent->rescue, service, &plan);
 	plan_log_result(agent->plan_log, service, err, plan.skipped, &result);
 	if (err || result.conflicts)
@@ -551,7 +491,12 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 		err = rescue_services_open(config, &agent->status_context, &agent->rescue);
 	if (err)
 		return dp_problem(problem, err, "can not start: %s.", strerror(-err));
+	agent->probing = (struct probing){.datapath = agent->datapath,
+					  .health = agent->health,
+					  .backends = agent->backends,
+					  .pod_probes = agent->pod_probes};
 	health_set_wanted(agent->health, on_wanted);
+	health_set_pool(agent->health, on_pool);
 	if (agent_source_can_get_pods(agent->source))
 		pod_probes_set_source(agent->pod_probes, agent->source);
 	on_heartbeat(&agent->heartbeat, loop_now(loop));

@@ -507,6 +507,11 @@ const uint64_t *datapath_last_used(const struct datapath *datapath, uint32_t bac
 	return (const uint64_t *)&datapath->maps.services[service].last_used;
 }
 
+const uint64_t *datapath_last_success(const struct datapath *datapath, uint32_t backend)
+{
+	return (const uint64_t *)&datapath_load(datapath, backend)->last_success;
+}
+
 const struct dp_table *datapath_table(const struct datapath *datapath)
 {
 	return &datapath->table;

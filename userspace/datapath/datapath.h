@@ -118,4 +118,7 @@ const struct sw_service *datapath_service(const struct datapath *datapath, uint3
  */
 const uint64_t *datapath_last_used(const struct datapath *datapath, uint32_t backend);
 
+/* The same for when an application last had an answer from it. */
+const uint64_t *datapath_last_success(const struct datapath *datapath, uint32_t backend);
+
 const struct dp_table *datapath_table(const struct datapath *datapath);

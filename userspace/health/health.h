@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "health/health_fsm.h"
+#include "health/health_guard.h"
 #include "model/probe_spec.h"
 
 #include <stdint.h>
@@ -59,6 +60,21 @@ typedef void health_wanted_fn(void *arg, uint32_t id);
 /* With the `arg` of health_new(). */
 void health_set_wanted(struct health *health, health_wanted_fn *fn);
 
+/*
+ * Asks for the ready endpoints of a backend's service port. Returns false if it is none of them. It
+ * may call health_is_silent(), and nothing else of this header.
+ */
+typedef bool health_pool_fn(void *arg, uint32_t id, struct guard_pool *ret);
+
+/*
+ * With the `arg` of health_new(). From then on ambiguous evidence is weighed (health_guard.h), and
+ * who comes and goes is kept out as long as half of its pool is usable (health_damping.h).
+ */
+void health_set_pool(struct health *health, health_pool_fn *fn);
+
+/* Whether a backend is out, because it does not answer. */
+bool health_is_silent(const struct health *health, uint32_t id);
+
 /* Forgets all backends, without callbacks. NULL is allowed. */
 void health_free(struct health *health);
 
@@ -68,6 +84,14 @@ struct health_target {
 	uint16_t port;             /* host order */
 	uint8_t proto;             /* other than IPPROTO_TCP: see health_add() */
 	enum health_state initial; /* UNKNOWN, or what is known from before a restart */
+
+	uint64_t node; /* a number for the node it is on; 0: not known */
+
+	/*
+	 * When an application last had an answer from it, ns of CLOCK_MONOTONIC, 0: never; borrowed
+	 * until the backend is removed. NULL: nobody looks.
+	 */
+	const uint64_t *last_success;
 
 	/*
 	 * When its service was last used, ns of CLOCK_MONOTONIC, 0: never; borrowed until the
@@ -106,11 +130,13 @@ struct health_view {
 	uint64_t probes;     /* ended so far */
 	uint64_t failures;   /* of them failed */
 	uint64_t discarded;  /* of them without a verdict: an error of our own, or a late loop */
+	uint64_t spared;     /* that were due, and not made: traffic says that it is well */
 };
 
 struct health_totals {
 	/* Over all backends that there ever were, so that they only grow. */
 	uint64_t probes, failures, discarded; /* as in struct health_view */
+	uint64_t spared;                      /* as in struct health_view */
 	uint64_t waited; /* ns that probes which were due waited for the limit of their rate */
 
 	/* As it is now. */

@@ -10,11 +10,13 @@
 #include <assert.h>
 
 enum event {
-	EVENT_OK,      /* a success, not yet `rise` in a row */
-	EVENT_RISEN,   /* a success, at least `rise` in a row */
-	EVENT_FAIL,    /* an ambiguous failure, not yet enough in a row */
-	EVENT_CONFIRM, /* a definitive failure after a success: a second opinion decides */
-	EVENT_FALLEN,  /* a failure, enough of them in a row */
+	EVENT_OK,        /* a success, not yet `rise` in a row */
+	EVENT_RISEN,     /* a success, at least `rise` in a row */
+	EVENT_FAIL,      /* an ambiguous failure, not yet enough in a row */
+	EVENT_CONFIRM,   /* a definitive failure after a success: a second opinion decides */
+	EVENT_FALLEN,    /* a failure, enough of them in a row */
+	EVENT_HELD_UP,   /* the same, but it is not to be taken out */
+	EVENT_HELD_DOWN, /* enough successes, but it is not to come back yet */
 	EVENT_COUNT
 };
 
@@ -26,39 +28,49 @@ struct health_step {
 /* clang-format off */
 static const struct health_step table[HEALTH_STATE_COUNT][EVENT_COUNT] = {
 	[HEALTH_UNKNOWN] = {
-		[EVENT_OK]      = { HEALTH_UP,         NEXT_INTERVAL },
-		[EVENT_RISEN]   = { HEALTH_UP,         NEXT_INTERVAL },
-		[EVENT_FAIL]    = { HEALTH_SUSPECT,    NEXT_FAST },
-		[EVENT_CONFIRM] = { HEALTH_SUSPECT,    NEXT_NOW },
-		[EVENT_FALLEN]  = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_OK]        = { HEALTH_UP,         NEXT_INTERVAL },
+		[EVENT_RISEN]     = { HEALTH_UP,         NEXT_INTERVAL },
+		[EVENT_FAIL]      = { HEALTH_SUSPECT,    NEXT_FAST },
+		[EVENT_CONFIRM]   = { HEALTH_SUSPECT,    NEXT_NOW },
+		[EVENT_FALLEN]    = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_HELD_UP]   = { HEALTH_SUSPECT,    NEXT_INTERVAL },
+		[EVENT_HELD_DOWN] = { HEALTH_UP,         NEXT_INTERVAL },
 	},
 	[HEALTH_UP] = {
-		[EVENT_OK]      = { HEALTH_UP,         NEXT_INTERVAL },
-		[EVENT_RISEN]   = { HEALTH_UP,         NEXT_INTERVAL },
-		[EVENT_FAIL]    = { HEALTH_SUSPECT,    NEXT_FAST },
-		[EVENT_CONFIRM] = { HEALTH_SUSPECT,    NEXT_NOW },
-		[EVENT_FALLEN]  = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_OK]        = { HEALTH_UP,         NEXT_INTERVAL },
+		[EVENT_RISEN]     = { HEALTH_UP,         NEXT_INTERVAL },
+		[EVENT_FAIL]      = { HEALTH_SUSPECT,    NEXT_FAST },
+		[EVENT_CONFIRM]   = { HEALTH_SUSPECT,    NEXT_NOW },
+		[EVENT_FALLEN]    = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_HELD_UP]   = { HEALTH_SUSPECT,    NEXT_INTERVAL },
+		[EVENT_HELD_DOWN] = { HEALTH_UP,         NEXT_INTERVAL },
 	},
 	[HEALTH_SUSPECT] = {
-		[EVENT_OK]      = { HEALTH_UP,         NEXT_INTERVAL },
-		[EVENT_RISEN]   = { HEALTH_UP,         NEXT_INTERVAL },
-		[EVENT_FAIL]    = { HEALTH_SUSPECT,    NEXT_FAST },
-		[EVENT_CONFIRM] = { HEALTH_SUSPECT,    NEXT_NOW },
-		[EVENT_FALLEN]  = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_OK]        = { HEALTH_UP,         NEXT_INTERVAL },
+		[EVENT_RISEN]     = { HEALTH_UP,         NEXT_INTERVAL },
+		[EVENT_FAIL]      = { HEALTH_SUSPECT,    NEXT_FAST },
+		[EVENT_CONFIRM]   = { HEALTH_SUSPECT,    NEXT_NOW },
+		[EVENT_FALLEN]    = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_HELD_UP]   = { HEALTH_SUSPECT,    NEXT_INTERVAL },
+		[EVENT_HELD_DOWN] = { HEALTH_UP,         NEXT_INTERVAL },
 	},
 	[HEALTH_DOWN] = {
-		[EVENT_OK]      = { HEALTH_RECOVERING, NEXT_FAST },
-		[EVENT_RISEN]   = { HEALTH_UP,         NEXT_INTERVAL },
-		[EVENT_FAIL]    = { HEALTH_DOWN,       NEXT_SLOW },
-		[EVENT_CONFIRM] = { HEALTH_DOWN,       NEXT_SLOW },
-		[EVENT_FALLEN]  = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_OK]        = { HEALTH_RECOVERING, NEXT_FAST },
+		[EVENT_RISEN]     = { HEALTH_UP,         NEXT_INTERVAL },
+		[EVENT_FAIL]      = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_CONFIRM]   = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_FALLEN]    = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_HELD_UP]   = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_HELD_DOWN] = { HEALTH_RECOVERING, NEXT_INTERVAL },
 	},
 	[HEALTH_RECOVERING] = {
-		[EVENT_OK]      = { HEALTH_RECOVERING, NEXT_FAST },
-		[EVENT_RISEN]   = { HEALTH_UP,         NEXT_INTERVAL },
-		[EVENT_FAIL]    = { HEALTH_DOWN,       NEXT_SLOW },
-		[EVENT_CONFIRM] = { HEALTH_DOWN,       NEXT_SLOW },
-		[EVENT_FALLEN]  = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_OK]        = { HEALTH_RECOVERING, NEXT_FAST },
+		[EVENT_RISEN]     = { HEALTH_UP,         NEXT_INTERVAL },
+		[EVENT_FAIL]      = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_CONFIRM]   = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_FALLEN]    = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_HELD_UP]   = { HEALTH_DOWN,       NEXT_SLOW },
+		[EVENT_HELD_DOWN] = { HEALTH_RECOVERING, NEXT_INTERVAL },
 	},
 };
 /* clang-format on */
@@ -111,11 +123,22 @@ static enum event event_of(const struct health_fsm *fsm, const struct health_lim
 {
 	bool definitive = fsm->last == VERDICT_REFUSED || fsm->last == VERDICT_ERROR;
 
+	if (fsm->last == VERDICT_OK && fsm->successes < limits->rise)
+		return EVENT_OK;
 	if (fsm->last == VERDICT_OK)
-		return fsm->successes >= limits->rise ? EVENT_RISEN : EVENT_OK;
+		return limits->hold == HOLD_DOWN ? EVENT_HELD_DOWN : EVENT_RISEN;
+	if (fsm->failures >= limits->fall && !definitive && limits->hold == HOLD_SUSPECT)
+		return EVENT_HELD_UP;
 	if (fsm->failures >= limits->fall || (definitive && fsm->failures > 1))
 		return EVENT_FALLEN;
 	return definitive ? EVENT_CONFIRM : EVENT_FAIL;
+}
+
+bool health_fsm_would_fall(const struct health_fsm *fsm, const struct health_limits *limits)
+{
+	bool in = fsm->state != HEALTH_DOWN && fsm->state != HEALTH_RECOVERING;
+
+	return in && fsm->failures + 1 >= limits->fall;
 }
 
 enum health_next health_fsm_step(struct health_fsm *fsm, const struct health_limits *limits,

@@ -35,9 +35,17 @@ enum health_next {
 	NEXT_SLOW,     /* it is down: back off */
 };
 
+/* What else there is to say about a verdict. */
+enum health_hold {
+	HOLD_NONE,
+	HOLD_SUSPECT, /* ambiguous failures do not take it out, however many */
+	HOLD_DOWN,    /* successes do not bring it back, however many */
+};
+
 struct health_limits {
 	uint8_t rise; /* successes in a row that bring a backend back */
 	uint8_t fall; /* failures in a row that take it out, when none of them is definitive */
+	enum health_hold hold;
 };
 
 struct health_fsm {
@@ -46,6 +54,9 @@ struct health_fsm {
 	uint8_t successes;        /* in a row */
 	uint8_t failures;         /* in a row */
 };
+
+/* Whether an ambiguous failure, the next verdict, would take it out for the first time. */
+bool health_fsm_would_fall(const struct health_fsm *fsm, const struct health_limits *limits);
 
 const char *health_state_to_str(enum health_state state);
 const char *health_verdict_to_str(enum health_verdict verdict);

@@ -89,7 +89,13 @@ static int push_endpoint(struct port_planner *planner, const struct candidate *c
 {
 	_cleanup_free_ char *target = strdup(candidate->endpoint->target);
 	_cleanup_free_ char *uid = strdup(candidate->endpoint->uid);
-	struct plan_endpoint endpoint = {candidate->endpoint->addr, candidate->port, target, uid};
+	struct plan_endpoint endpoint = {
+		.addr = candidate->endpoint->addr,
+		.port = candidate->port,
+		.target = target,
+		.uid = uid,
+		.node = candidate->endpoint->node_name,
+	};
 
 	if (!target || !uid || vec_push(&planner->from, candidate->endpoint) < 0 ||
 	    vec_push(&planner->result->endpoints, endpoint) < 0)

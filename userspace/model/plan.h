@@ -39,9 +39,10 @@ struct plan_frontend {
 
 struct plan_endpoint {
 	struct addr addr;
-	uint16_t port; /* host order */
-	char *target;  /* pod as "namespace/name", "" when unknown; owned */
-	char *uid;     /* pod's uid, "" when unknown; owned */
+	uint16_t port;    /* host order */
+	char *target;     /* pod as "namespace/name", "" when unknown; owned */
+	char *uid;        /* pod's uid, "" when unknown; owned */
+	const char *node; /* its name, "" when unknown; borrowed from the model */
 };
 
 /*

@@ -91,6 +91,8 @@ static void write_probes(FILE *out, const struct status_view *view)
 	write_number(out, "swerve_probes_discarded_total", "counter",
 		     "Probes without a verdict: an error of this machine, or no time to look.",
 		     view->probes.discarded);
+	write_number(out, "swerve_probes_spared_total", "counter",
+		     "Probes not made as applications had answers meanwhile.", view->probes.spared);
 }
 
 /* Buckets are cumulative, as Prometheus wants them. */

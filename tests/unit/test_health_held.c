@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known of other backends, and of traffic, and what it changes. */
+#include "unit/health_fixture.h"
+
+static const struct guard_pool plenty = {.ready = 2, .usable = 1}, nobody = {.ready = 2};
+static const struct guard_pool *pool;
+
+static bool on_pool(void *arg, uint32_t id, struct guard_pool *ret)
+{
+	(void)arg;
+	assert_int_equal(id, ID);
+	if (pool)
+		*ret = *pool;
+	return pool;
+}
+
+/* With a server that does not answer. */
+static void begin_silent(struct fixture *f)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+
+	health_set_pool(f->health, on_pool);
+	server_open(&f->server, 0);
+	spec.timeout = 30 * NSEC_PER_MSEC;
+	add(f, &spec);
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_SUSPECT, VERDICT_AMBIGUOUS, "time-out after 30ms");
+}
+
+static void test_the_last_one_is_not_taken_out_for_silence(void **arg)
+{
+	struct fixture *f = *arg;
+
+	pool = &nobody;
+	begin_silent(f);
+	run_for_probes(f, 5);
+	expect_no_more(f);
+	assert_false(health_is_silent(f->health, ID));
+	/* As soon as there is another one, it is. */
+	pool = &plenty;
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after 30ms");
+	assert_true(health_is_silent(f->health, ID));
+	f->server.status = 200;
+	expect_change(f, HEALTH_DOWN, HEALTH_RECOVERING, VERDICT_OK, "HTTP 200");
+	assert_true(health_is_silent(f->health, ID));
+	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "HTTP 200");
+	assert_false(health_is_silent(f->health, ID));
+}
+
+static void test_who_is_in_no_pool_is_not_held(void **arg)
+{
+	struct fixture *f = *arg;
+
+	pool = NULL;
+	begin_silent(f);
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after 30ms");
+}
+
+/* Errors speak for themselves, whoever else is there. */
+static void test_errors_are_not_held(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct fixture *f = *arg;
+
+	pool = &nobody;
+	health_set_pool(f->health, on_pool);
+	server_open(&f->server, 500);
+	add(f, &spec);
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_SUSPECT, VERDICT_ERROR, "HTTP 500");
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_ERROR, "HTTP 500");
+	assert_false(health_is_silent(f->health, ID));
+}
+
+/* Goes down and comes back, as soon as its probes say so. */
+static void flap(struct fixture *f)
+{
+	f->server.status = 500;
+	expect_change(f, HEALTH_UP, HEALTH_SUSPECT, VERDICT_ERROR, "HTTP 500");
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_ERROR, "HTTP 500");
+	f->server.status = 200;
+	expect_change(f, HEALTH_DOWN, HEALTH_RECOVERING, VERDICT_OK, "HTTP 200");
+}
+
+static void begin_flapping(struct fixture *f, const struct guard_pool *others)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+
+	pool = others;
+	health_set_pool(f->health, on_pool);
+	server_open(&f->server, 200);
+	add(f, &spec);
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_UP, VERDICT_OK, "HTTP 200");
+	flap(f);
+	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "HTTP 200");
+	flap(f);
+}
+
+static void test_who_flaps_is_held_down(void **arg)
+{
+	struct fixture *f = *arg;
+	uint64_t down;
+
+	begin_flapping(f, &plenty);
+	down = view_of(f).since;
+	run_for_probes(f, 5);
+	expect_no_more(f);
+	/* When the hold of a second is over, the next success counts. */
+	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "HTTP 200");
+	assert_true(clock_now() - down > 500 * NSEC_PER_MSEC);
+}
+
+static void test_who_flaps_is_better_than_nobody(void **arg)
+{
+	struct fixture *f = *arg;
+	uint64_t probes;
+
+	begin_flapping(f, &nobody);
+	probes = view_of(f).probes;
+	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "HTTP 200");
+	assert_in_range(view_of(f).probes, probes, probes + 2);
+}
+
+/* While applications have answers, probes would say nothing new. */
+static void test_traffic_spares_probes(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_TCP);
+	struct fixture *f = *arg;
+	struct health_target target;
+	uint64_t last_success = 0, end;
+
+	server_open(&f->server, 200);
+	target = target_of(f, HEALTH_UNKNOWN);
+	target.last_success = &last_success;
+	assert_int_equal(health_add(f->health, &target, &spec), 0);
+	run_for_probes(f, 10);
+	assert_int_equal(view_of(f).spared, 0);
+	run_until(f, (last_success = clock_now()) && view_of(f).spared >= 20);
+	/* Once a second it is asked all the same, so this ends. */
+	end = view_of(f).probes;
+	run_until(f, (last_success = clock_now()) && view_of(f).probes > end);
+	assert_int_equal(health_totals(f->health).spared, view_of(f).spared);
+	/* And without traffic as before. */
+	run_for_probes(f, 10);
+}
+
+/* Nobody is taken out for silence who answers others. */
+static void test_traffic_is_believed(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct fixture *f = *arg;
+	struct health_target target;
+	uint64_t last_success = 0, probes;
+
+	pool = &plenty;
+	health_set_pool(f->health, on_pool);
+	server_open(&f->server, 0);
+	spec.timeout = 30 * NSEC_PER_MSEC;
+	target = target_of(f, HEALTH_UNKNOWN);
+	target.last_success = &last_success;
+	assert_int_equal(health_add(f->health, &target, &spec), 0);
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_SUSPECT, VERDICT_AMBIGUOUS, "time-out after 30ms");
+	probes = view_of(f).probes;
+	run_until(f, (last_success = clock_now()) && view_of(f).probes > probes + 5);
+	expect_no_more(f);
+	last_success = 0;
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after 30ms");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		unit(test_the_last_one_is_not_taken_out_for_silence),
+		unit(test_who_is_in_no_pool_is_not_held),
+		unit(test_errors_are_not_held),
+		unit(test_who_flaps_is_held_down),
+		unit(test_who_flaps_is_better_than_nobody),
+		unit(test_traffic_spares_probes),
+		unit(test_traffic_is_believed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
