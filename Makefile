@@ -109,7 +109,7 @@ BPF_TEST_OBJS := $(addprefix $(BUILD)/tests/bpf/,sandbox.o world.o)
 $(BUILD)/tests/test_bpf_%: $(BUILD)/tests/bpf/test_bpf_%.o $(BPF_TEST_OBJS) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka -luring
 
 $(BUILD)/tests/%: tests/harness/%.c
 	$(call say,CC,$@)
