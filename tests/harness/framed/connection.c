@@ -83,14 +83,16 @@ static size_t request_size(const struct connection *connection)
 	return head + body <= connection->used ? head + body : 0;
 }
 
-static bool wants_keep_alive(const char *head, const char *end)
+static void persistence_set(struct request *request, const char *head, const char *end)
 {
 	const char *value = header_find(head, end, "Connection");
 	const char *line_end = strstr(head, "\r\n");
 
-	if (line_end - head >= 8 && !strncmp(line_end - 8, "HTTP/1.1", 8))
-		return !value || strncasecmp(value, "close", 5);
-	return value && !strncasecmp(value, "keep-alive", 10);
+	request->http10 = line_end - head < 8 || strncmp(line_end - 8, "HTTP/1.1", 8);
+	if (request->http10)
+		request->keep_alive = value && !strncasecmp(value, "keep-alive", 10);
+	else
+		request->keep_alive = !value || strncasecmp(value, "close", 5);
 }
 
 /* Sends the first `size` bytes of a response. Returns 0 or -errno. */
@@ -137,6 +139,8 @@ static enum verdict answer(int fd, const struct request *request, const struct m
 	struct response response;
 	int error;
 
+	if (mode->kind != MODE_OK && mode->pause_ms)
+		usleep(mode->pause_ms * 1000);
 	switch (mode->kind) {
 	case MODE_HANG:
 		return hang(fd);
@@ -148,8 +152,7 @@ static enum verdict answer(int fd, const struct request *request, const struct m
 	case MODE_ACCEPT_RESET:
 		return END_RESET;
 	case MODE_STATUS:
-		error = response_make_status((unsigned int)mode->argument, request->keep_alive,
-					     &response);
+		error = response_make_status((unsigned int)mode->argument, request, &response);
 		break;
 	default:
 		error = response_make(request, &response);
@@ -177,7 +180,7 @@ static enum verdict request_serve(struct connection *connection, size_t size)
 
 	if (sscanf(connection->in, "%15s %511s", request.method, request.path) != 2)
 		return END;
-	request.keep_alive = wants_keep_alive(connection->in, end);
+	persistence_set(&request, connection->in, end);
 	if (attempt && sscanf(attempt, "%u", &number) != 1)
 		number = 0;
 	if (attempt && mode.first_only)

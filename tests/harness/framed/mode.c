@@ -23,28 +23,45 @@ static const char *const names[] = {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mode current;
 
-int mode_parse(const char *text, struct mode *ret_mode)
+static int option_parse(const char *text, struct mode *ret)
 {
-	struct mode mode = {.argument = 0};
-	char name[32] = "", rest[32] = "";
-
-	if (sscanf(text, "%31[a-z-]%31s", name, rest) < 1)
+	if (strcmp(text, "first") == 0)
+		ret->first_only = true;
+	else if (sscanf(text, "pause=%u", &ret->pause_ms) != 1)
 		return -EINVAL;
-	char *first = strstr(rest, ",first");
-	if (first) {
-		mode.first_only = true;
-		*first = '\0';
-	}
-	if (*rest && sscanf(rest, ":%zu", &mode.argument) != 1)
+	return 0;
+}
+
+static int kind_parse(const char *text, struct mode *ret)
+{
+	char name[32] = "";
+
+	if (sscanf(text, "%31[a-z-]:%zu", name, &ret->argument) < 1)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], name))
 			continue;
-		mode.kind = (enum mode_kind)i;
-		*ret_mode = mode;
+		ret->kind = (enum mode_kind)i;
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int mode_parse(const char *text, struct mode *ret_mode)
+{
+	struct mode mode = {.argument = 0};
+	char copy[64], *rest = copy, *word;
+
+	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
+		return -EINVAL;
+	if (kind_parse(strsep(&rest, ","), &mode))
+		return -EINVAL;
+	while ((word = strsep(&rest, ","))) {
+		if (option_parse(word, &mode))
+			return -EINVAL;
+	}
+	*ret_mode = mode;
+	return 0;
 }
 
 void mode_set(const struct mode *mode)

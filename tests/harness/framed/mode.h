@@ -23,10 +23,11 @@ enum mode_kind {
 struct mode {
 	enum mode_kind kind;
 	size_t argument;
-	bool first_only; /* fails only a request without the header Swerve-Attempt */
+	bool first_only;       /* fails only a request without the header Swerve-Attempt */
+	unsigned int pause_ms; /* between a whole request and its failure */
 };
 
-/* Parses "NAME[:ARGUMENT][,first]", for example "status:500,first". 0 or -EINVAL. */
+/* Parses "NAME[:ARGUMENT][,first][,pause=MS]", for example "status:500,first". 0 or -EINVAL. */
 int mode_parse(const char *text, struct mode *ret_mode);
 
 void mode_set(const struct mode *mode);

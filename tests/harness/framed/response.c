@@ -57,10 +57,14 @@ static void status_print(FILE *out, const struct frame *frame)
 		reason(frame->status));
 }
 
-/* Ends a head. A response without a Connection header leaves a connection of HTTP/1.1 open. */
+/* Ends a head. Without a Connection header HTTP/1.1 leaves the connection open, HTTP/1.0 does not. */
 static void head_end(FILE *out, const struct frame *frame)
 {
-	fputs(frame->request->keep_alive ? "\r\n" : "Connection: close\r\n\r\n", out);
+	if (!frame->request->keep_alive)
+		fputs("Connection: close\r\n", out);
+	else if (frame->request->http10)
+		fputs("Connection: keep-alive\r\n", out);
+	fputs("\r\n", out);
 }
 
 static void length_end(FILE *out, const struct frame *frame)
@@ -328,7 +332,7 @@ int response_make(const struct request *request, struct response *ret_response)
 	const struct kind *kind = path_parse(request->path, &frame, &response);
 
 	if (!kind)
-		return response_make_status(400, request->keep_alive, ret_response);
+		return response_make_status(400, request, ret_response);
 
 	FILE *out = open_memstream(&response.bytes, &response.size);
 	if (!out)
@@ -341,16 +345,27 @@ int response_make(const struct request *request, struct response *ret_response)
 	return 0;
 }
 
-int response_make_status(unsigned int status, bool keep_alive, struct response *ret_response)
+int response_make_status(unsigned int status, const struct request *request,
+			 struct response *ret_response)
 {
-	struct response response = {.piece = SIZE_MAX, .cut = SIZE_MAX, .close = !keep_alive};
-	int size = asprintf(&response.bytes,
-			    "HTTP/1.1 %u %s\r\nContent-Length: 5\r\nX-Error: 1\r\n%s\r\nerror",
-			    status, reason(status), keep_alive ? "" : "Connection: close\r\n");
+	struct response response = {
+		.piece = SIZE_MAX,
+		.cut = SIZE_MAX,
+		.close = !request->keep_alive,
+	};
+	struct frame frame = {
+		.request = request,
+		.size = 10,
+		.status = status,
+		.head_only = !strcmp(request->method, "HEAD"),
+	};
+	FILE *out = open_memstream(&response.bytes, &response.size);
 
-	if (size < 0)
+	if (!out)
 		return -ENOMEM;
-	response.size = (size_t)size;
+	print_length(out, &frame);
+	if (fclose(out))
+		return -ENOMEM;
 	*ret_response = response;
 	return 0;
 }

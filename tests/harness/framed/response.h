@@ -15,6 +15,7 @@ struct request {
 	char path[512];
 	const char *bytes; /* head and body as they came */
 	size_t size;
+	bool http10;
 	bool keep_alive; /* what HTTP/1.0 and 1.1 say about this request */
 };
 
@@ -36,6 +37,7 @@ struct response {
 int response_make(const struct request *request, struct response *ret_response);
 
 /* A whole response with that status and a short body. 0 or -ENOMEM. */
-int response_make_status(unsigned int status, bool keep_alive, struct response *ret_response);
+int response_make_status(unsigned int status, const struct request *request,
+			 struct response *ret_response);
 
 #endif
