@@ -226,6 +226,45 @@ static void test_nodes_that_change(void **state)
 	model_free(model);
 }
 
+/* Each address once, ready, here, in the primary family; whatever else is used. */
+static void test_health_check_counts(void **state)
+{
+	static const char endpoints[] = "1/rs@n1 1/rs@n1 2/rs@n2 3/st@n1 4/@n1 5/rs@n1 6/rs";
+	struct service *service = make_service("10.96.0.1 fd00::1", "eLocal :80/tcp+30080");
+	_cleanup_(plan_done) struct plan plan = {};
+	struct model *model;
+
+	(void)state;
+	service->health_check_port = 31000;
+	assert_int_equal(model_new("n1", &everywhere, &model), 0);
+	put(model, OBJECT_SERVICE, service);
+	put_endpoints(model, endpoints);
+	assert_int_equal(plan_service(model, "a", "web", &plan), 0);
+	assert_int_equal(plan.health_check_port, 31000);
+	assert_int_equal(plan.local_ready, 2);
+	model_free(model);
+}
+
+static void test_node_is_eligible(void **state)
+{
+	struct node *leaving = make_node("n1", "", "");
+	struct model *model;
+
+	(void)state;
+	leaving->leaving = true;
+	assert_int_equal(model_new("n1", &everywhere, &model), 0);
+	assert_true(model_node_is_eligible(model)); /* nothing is known of it */
+	put(model, OBJECT_NODE, make_node("n1", "", ""));
+	assert_true(model_node_is_eligible(model));
+	put(model, OBJECT_NODE, leaving);
+	assert_false(model_node_is_eligible(model));
+	put(model, OBJECT_NODE, make_node("n1", "", ""));
+	assert_true(model_node_is_eligible(model));
+	model_remove(model, OBJECT_NODE, "", "n1");
+	assert_false(model_node_is_eligible(model));
+	model_free(model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +272,8 @@ int main(void)
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_addresses_of_other_nodes_are_filtered),
 		cmocka_unit_test(test_nodes_that_change),
+		cmocka_unit_test(test_health_check_counts),
+		cmocka_unit_test(test_node_is_eligible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,7 +143,7 @@ static int setup(void **state)
 	assert_int_equal(vec_push(&port->lists, (struct dp_list){.usable = 2}), 0);
 	add_port("default/empty:80/TCP", 2, "fd00::1");
 	assert_int_equal(model_new("node-1", &everywhere, &f->model), 0);
-	progress = (struct status_progress){};
+	progress = (struct status_progress){.eligible = true};
 	f->context = (struct status_context){.model = f->model,
 					     .source = "file:/tmp/\xff.json",
 					     .started = NOW - 60 * SEC,
@@ -495,6 +495,9 @@ static void test_pages(void **state)
 	assert_answer(loop, status, "/v1/services", 200, "default/web:80/TCP");
 	assert_answer(loop, status, "/v1/backends", 200, "10.244.0.1:8080");
 	assert_answer(loop, status, "/v1", 404, "/healthz");
+	progress.eligible = false;
+	assert_answer(loop, status, "/healthz", 503, "\"node_eligible\":false");
+	assert_answer(loop, status, "/livez", 200, "ok");
 }
 
 static void test_fetch_refuses_too_much(void **state)

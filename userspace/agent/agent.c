@@ -11,6 +11,7 @@
 #include "agent/agent_source.h"
 #include "agent/backend_index.h"
 #include "agent/down_conns.h"
+#include "agent/health_log.h"
 #include "agent/node_sync.h"
 #include "agent/plan_log.h"
 #include "agent/pod_probes.h"
@@ -33,6 +34,7 @@
 #include "model/pod.h"
 #include "net/http_client.h"
 #include "rescue/rescue.h"
+#include "status/health_check.h"
 #include "status/status.h"
 
 #include <errno.h>
@@ -60,6 +62,7 @@ struct agent {
 	struct rescue *rescue;
 	struct plan_log *plan_log;
 	struct node_sync *node_sync;
+	struct health_checks *health_checks;
 	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
 	struct hashmap *retries; /* the same, but not before the next heartbeat */
 	struct loop_timer work;
@@ -72,11 +75,6 @@ struct agent {
 	bool swept;
 };
 
-static bool is_usable(enum sw_health health)
-{
-	return health == SW_HEALTH_UNKNOWN || health == SW_HEALTH_UP;
-}
-
 static void schedule_work(struct agent *agent)
 {
 	if (loop_timer_arm(agent->loop, &agent->work, loop_now(agent->loop)))
@@ -88,24 +86,6 @@ static void plan_again(struct agent *agent, struct hashmap *set, const char *nam
 {
 	if (hashmap_put(set, name, dp_port_service_len(name), agent))
 		log_error("out of memory: service \"%s\" is not planned again", name);
-}
-
-static void log_change(const struct backend_info *info, const struct health_change *change,
-		       enum sw_health health)
-{
-	char where[ADDR_PORT_STR_SIZE];
-	enum log_level level = LOG_DEBUG;
-
-	addr_port_to_str(&info->addr, info->port, where);
-	if (change->from != change->to &&
-	    (change->to == HEALTH_DOWN || (change->from == HEALTH_RECOVERING)))
-		level = is_usable(health) ? LOG_INFO : LOG_WARN;
-	if (change->from == HEALTH_RECOVERING && change->to == HEALTH_DOWN)
-		level = LOG_DEBUG;
-	log_line(level, "backend %s (%s) of \"%s\" is %s, was %s: %s", where,
-		 *info->target ? info->target : "no pod named", info->service,
-		 health_state_to_str(change->to), health_state_to_str(change->from),
-		 change->detail);
 }
 
 static void on_health_change(void *arg, const struct health_change *change)
@@ -121,9 +101,9 @@ static void on_health_change(void *arg, const struct health_change *change)
 	info = backend_index_get(agent->backends, change->id);
 	if (!info)
 		return;
-	log_change(info, change, after);
+	health_log_change(info, change, after);
 	down_conns_note(agent->conns, change->id, after, change->verdict == VERDICT_AMBIGUOUS);
-	if (is_usable(before) != is_usable(after)) {
+	if (kernel_health_is_usable(before) != kernel_health_is_usable(after)) {
 		plan_again(agent, agent->again, info->service);
 		schedule_work(agent);
 	}
@@ -187,6 +167,25 @@ static bool may_be_the_broken_one(const struct agent *agent, const char *namespa
 	       datapath_is_inherited(agent->datapath, service);
 }
 
+static bool is_serving(void *arg)
+{
+	const struct agent *agent = arg;
+
+	return agent->applied;
+}
+
+static void set_health_check(struct agent *agent, const char *namespace, const char *name,
+			     const struct plan *plan)
+{
+	int err = health_checks_set(agent->health_checks, namespace, name, plan->health_check_port,
+				    plan->local_ready);
+
+	if (err)
+		log_error("load balancers can not ask for service \"%s/%s\" at port %u: %s, trying "
+			  "again every second",
+			  namespace, name, plan->health_check_port, strerror(-err));
+}
+
 static void plan_one(struct agent *agent, const char *namespace, const char *name)
 {
 	char service[PLAN_NAME_SIZE];
@@ -205,6 +204,8 @@ static void plan_one(struct agent *agent, const char *namespace, const char *nam
 		datapath_keep(agent->datapath, service);
 	probing_update(&agent->probing, &plan);
 	rescue_services_note(agent->rescue, service, &plan);
+	if (!err)
+		set_health_check(agent, namespace, name, &plan);
 	plan_log_result(agent->plan_log, service, err, plan.skipped, &result);
 	if (err || result.conflicts)
 		plan_again(agent, agent->retries, service);
@@ -309,6 +310,7 @@ static void on_heartbeat(struct loop_timer *timer, uint64_t now)
 	struct agent *agent = container_of(timer, struct agent, heartbeat);
 
 	datapath_heartbeat(agent->datapath, now);
+	health_checks_retry(agent->health_checks);
 	hashmap_foreach(agent->retries, iter) {
 		if (!hashmap_put(agent->again, iter.key, iter.key_size, agent))
 			hashmap_remove(agent->retries, iter.key, iter.key_size);
@@ -399,6 +401,7 @@ static void status_progress(void *arg, struct status_progress *ret)
 					.conn_errors = conns.errors,
 					.synced = agent->synced,
 					.applied = agent->applied,
+					.eligible = model_node_is_eligible(agent->model),
 					.last_sync = agent->last_sync,
 					.away_since = agent_source_away_since(agent->source),
 					.failing = hashmap_len(agent->retries)};
@@ -447,6 +450,8 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 		err = hashmap_new(&agent->retries);
 	if (!err)
 		err = node_sync_new(agent->loop, on_local_addrs, agent, &agent->node_sync);
+	if (!err)
+		err = health_checks_new(agent->loop, is_serving, agent, &agent->health_checks);
 	if (!err)
 		err = http_client_new(agent->loop, &agent->client);
 	if (!err)
@@ -521,6 +526,7 @@ void agent_free(struct agent *agent)
 	backend_index_free(agent->backends);
 	plan_log_free(agent->plan_log);
 	node_sync_free(agent->node_sync);
+	health_checks_free(agent->health_checks);
 	model_free(agent->model);
 	hashmap_free(agent->again);
 	hashmap_free(agent->retries);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "conns/closer.h"
 #include "datapath/datapath.h"
+#include "health/kernel_health.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -42,17 +43,12 @@ static bool is_down(enum sw_health health)
 	return health == SW_HEALTH_DOWN || health == SW_HEALTH_REFUSED;
 }
 
-static bool is_usable(enum sw_health health)
-{
-	return health == SW_HEALTH_UNKNOWN || health == SW_HEALTH_UP;
-}
-
 /* Whether there is an endpoint that works and that Kubernetes calls ready, beside the backend. */
 static bool has_other(const struct down_conns *conns, const struct dp_port *port, uint32_t backend)
 {
 	vec_foreach(&port->backends, other) {
 		if (other->index != backend && !other->terminating &&
-		    is_usable(datapath_health(conns->datapath, other->index)))
+		    kernel_health_is_usable(datapath_health(conns->datapath, other->index)))
 			return true;
 	}
 	return false;

@@ -31,22 +31,6 @@ enum sw_health kernel_health(enum health_state state, enum health_verdict verdic
 	return SW_HEALTH_UNKNOWN;
 }
 
-const char *kernel_health_to_str(enum sw_health health)
-{
-	return (size_t)health < ARRAY_SIZE(names) ? names[health] : "invalid";
-}
-
-int kernel_health_from_str(const char *text, enum sw_health *ret)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*ret = (enum sw_health)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 enum health_state kernel_health_state(enum sw_health health)
 {
 	switch (health) {
@@ -62,4 +46,25 @@ enum health_state kernel_health_state(enum sw_health health)
 		break;
 	}
 	return HEALTH_UNKNOWN;
+}
+
+bool kernel_health_is_usable(enum sw_health health)
+{
+	return health == SW_HEALTH_UNKNOWN || health == SW_HEALTH_UP;
+}
+
+const char *kernel_health_to_str(enum sw_health health)
+{
+	return (size_t)health < ARRAY_SIZE(names) ? names[health] : "invalid";
+}
+
+int kernel_health_from_str(const char *text, enum sw_health *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret = (enum sw_health)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }

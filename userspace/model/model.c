@@ -48,6 +48,7 @@ struct model {
 	struct service_entry *changed_tail;
 	const struct node_ports *node_ports; /* borrowed */
 	uint64_t nodes_version;
+	bool node_was_there; /* this one's object */
 	/* Services that are to be marked for the sake of nodes, before the next is taken. */
 	bool zone_changed;  /* this node's: all of them */
 	bool addrs_changed; /* another node's: those whose external policy is Local */
@@ -282,6 +283,7 @@ static void note_node(struct model *model, const struct node *before, const stru
 	if (before && now && node_equal(before, now))
 		return;
 	model->nodes_version++;
+	model->node_was_there |= strcmp(any->name, model->node_name) == 0;
 	if (strcmp(any->name, model->node_name) != 0)
 		model->addrs_changed = true;
 	else if (strcmp(before ? before->zone : "", now ? now->zone : "") != 0)
@@ -477,6 +479,13 @@ const struct node_ports *model_node_ports(const struct model *model)
 uint64_t model_nodes_version(const struct model *model)
 {
 	return model->nodes_version;
+}
+
+bool model_node_is_eligible(const struct model *model)
+{
+	const struct node *node = model_node(model, model->node_name);
+
+	return node ? !node->leaving : !model->node_was_there;
 }
 
 const struct node *model_node(const struct model *model, const char *name)

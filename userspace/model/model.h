@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -80,6 +81,12 @@ const struct node_ports *model_node_ports(const struct model *model);
 
 /* Grows whenever something of a Node that matters here has changed. */
 uint64_t model_nodes_version(const struct model *model);
+
+/*
+ * Whether load balancers may choose this node: not if it leaves, nor if its Node object was there
+ * and is gone.
+ */
+bool model_node_is_eligible(const struct model *model);
 
 /* Borrowed, NULL if there is none. */
 const struct node *model_node(const struct model *model, const char *name);

@@ -371,6 +371,42 @@ static bool is_dual_stack(const struct service *service)
 	       has_family(service->cluster_ips.items, service->cluster_ips.len, false);
 }
 
+static int compare_addrs(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct addr));
+}
+
+/* Not those that terminate, although they may still be used: the node should get no more traffic. */
+static bool counts_for_health_check(const struct planner *planner, const struct endpoint *endpoint)
+{
+	return endpoint->ready && is_local(endpoint, planner->node) &&
+	       addr_is_v4(&endpoint->addr) == addr_is_v4(&planner->service->cluster_ips.items[0]);
+}
+
+/* Addresses in the primary family, each once, whatever ports they offer. */
+static int count_local_ready(const struct planner *planner, size_t *ret)
+{
+	VEC(struct addr) addrs = {};
+	size_t count = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < planner->groups_len; i++) {
+		vec_foreach(&planner->groups[i]->subsets, subset) {
+			vec_foreach(&subset->endpoints, endpoint) {
+				if (r == 0 && counts_for_health_check(planner, endpoint))
+					r = vec_push(&addrs, endpoint->addr);
+			}
+		}
+	}
+	if (addrs.len)
+		qsort(addrs.items, addrs.len, sizeof(*addrs.items), compare_addrs);
+	for (size_t i = 0; i < addrs.len; i++)
+		count += i == 0 || compare_addrs(&addrs.items[i - 1], &addrs.items[i]) != 0;
+	vec_done(&addrs);
+	*ret = count;
+	return r;
+}
+
 int plan_service(const struct model *model, const char *namespace, const char *name,
 		 struct plan *ret)
 {
@@ -396,6 +432,9 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 	planner.retry = retry_policy_merge(&planner.service->retry, model_retry_defaults(model));
 	planner.dual_stack = is_dual_stack(planner.service);
 	r = plan_ports(&planner, &plan);
+	plan.health_check_port = planner.service->health_check_port;
+	if (r == 0 && plan.health_check_port)
+		r = count_local_ready(&planner, &plan.local_ready);
 	if (r < 0)
 		return r;
 	*ret = plan;

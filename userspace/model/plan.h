@@ -73,7 +73,9 @@ struct plan_port {
 
 struct plan {
 	VEC(struct plan_port) ports;
-	size_t skipped; /* ports of the Service that are not served: SCTP */
+	uint16_t health_check_port; /* where this node answers for the Service, 0: nowhere */
+	size_t local_ready;         /* then: addresses of ready endpoints on this node */
+	size_t skipped;             /* ports of the Service that are not served: SCTP */
 };
 
 /*

@@ -34,7 +34,7 @@ struct service {
 	VEC(struct service_port) ports;
 	enum traffic_policy internal_policy;
 	enum traffic_policy external_policy;
-	uint16_t health_check_port; /* healthCheckNodePort, host order; 0: none */
+	uint16_t health_check_port; /* healthCheckNodePort, host order; 0: none is answered */
 	uint32_t affinity_timeout;  /* s, of session affinity by client; 0: none */
 	struct probe_spec probe;    /* from the annotations swerve.dev/probe… */
 	struct conn_policy conns;   /* from swerve.dev/on-down and swerve.dev/down-grace */

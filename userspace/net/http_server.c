@@ -43,6 +43,11 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http
 	}
 	if (value)
 		MHD_add_response_header(response, header, value);
+	for (size_t i = 0; i < HTTP_REPLY_HEADERS; i++) {
+		if (reply->headers[i].name)
+			MHD_add_response_header(response, reply->headers[i].name,
+						reply->headers[i].value);
+	}
 	result = MHD_queue_response(connection, (unsigned int)reply->status, response);
 	MHD_destroy_response(response);
 	return result;

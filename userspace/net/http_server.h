@@ -7,10 +7,18 @@
 struct http_server; /* opaque */
 struct loop;
 
+enum { HTTP_REPLY_HEADERS = 2 };
+
+struct http_header {
+	const char *name; /* static; NULL: not used */
+	char value[32];
+};
+
 struct http_reply {
 	int status;
-	const char *content_type; /* static */
-	char *body;               /* taken: freed by the server; NULL for none */
+	const char *content_type;                       /* static */
+	struct http_header headers[HTTP_REPLY_HEADERS]; /* more of them */
+	char *body; /* taken: freed by the server; NULL for none */
 	size_t size;
 };
 

@@ -309,6 +309,18 @@ static void decode_probe(struct decode_reader *reader, const struct field *root,
 	}
 }
 
+/* Answered only for load balancers that must not send to nodes without endpoints. */
+static uint16_t decode_health_check_port(struct decode_reader *reader, const struct field *spec,
+					 const struct service *service)
+{
+	struct field type = field_member(reader, spec, "type", FIELD_STRING, DROPS_OBJECT);
+	uint16_t port = decode_optional_port(reader, spec, "healthCheckNodePort");
+
+	if (!type.value || strcmp(field_string(&type), "LoadBalancer") != 0)
+		return 0;
+	return service->external_policy == POLICY_LOCAL ? port : 0;
+}
+
 static int decode_spec(struct decode_reader *reader, const struct field *root,
 		       struct service *service)
 {
@@ -322,7 +334,7 @@ static int decode_spec(struct decode_reader *reader, const struct field *root,
 	}
 	service->internal_policy = decode_policy(reader, &spec, "internalTrafficPolicy");
 	service->external_policy = decode_policy(reader, &spec, "externalTrafficPolicy");
-	service->health_check_port = decode_optional_port(reader, &spec, "healthCheckNodePort");
+	service->health_check_port = decode_health_check_port(reader, &spec, service);
 	decode_affinity(reader, &spec, service);
 	r = decode_cluster_ips(reader, &spec, service);
 	if (r == 0)

@@ -96,7 +96,7 @@ static int reply_health(const struct status *status, struct http_reply *reply)
 	status_json_health(out, &progress, clock_now());
 	if (close_text(&out))
 		return -ENOMEM;
-	reply->status = progress.applied ? HTTP_OK : HTTP_UNAVAILABLE;
+	reply->status = progress.applied && progress.eligible ? HTTP_OK : HTTP_UNAVAILABLE;
 	reply->content_type = json_type;
 	reply->body = TAKE_PTR(text);
 	return 0;

@@ -34,6 +34,7 @@ void status_json_health(FILE *out, const struct status_progress *progress, uint6
 		write_string(out, "{\"status\":\"starting\",\"reason\":",
 			     progress->synced ? "what the source has delivered is being applied"
 					      : "the source has not delivered everything yet");
+	fprintf(out, ",\"node_eligible\":%s", bool_text(progress->eligible));
 	if (progress->away_since)
 		write_ago(out, ",\"source_away_seconds\":", now, progress->away_since);
 	if (progress->failing)

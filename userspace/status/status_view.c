@@ -64,11 +64,6 @@ static struct status_backend view_backend(const struct status_context *context,
 	return backend;
 }
 
-static bool is_usable(enum sw_health health)
-{
-	return health == SW_HEALTH_UNKNOWN || health == SW_HEALTH_UP;
-}
-
 static int add_backends(const struct status_context *context, const struct dp_port *have,
 			struct status_port *port, struct status_view *view)
 {
@@ -82,7 +77,7 @@ static int add_backends(const struct status_context *context, const struct dp_po
 		port->connects += backend.connects;
 		port->ready += !backend.terminating;
 		port->terminating += backend.terminating;
-		port->usable += !backend.terminating && is_usable(backend.health);
+		port->usable += !backend.terminating && kernel_health_is_usable(backend.health);
 		if (vec_push(&view->backends, backend))
 			return -ENOMEM;
 	}

@@ -18,6 +18,7 @@
 struct status_progress {
 	bool synced;        /* it has delivered everything once */
 	bool applied;       /* and that is what the kernel serves */
+	bool eligible;      /* load balancers may choose this node */
 	uint64_t last_sync; /* ns of CLOCK_MONOTONIC; 0: never */
 	uint64_t
 		away_since; /* when the API server was lost, ns of CLOCK_MONOTONIC; 0: it is there */
