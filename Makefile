@@ -138,13 +138,14 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(SRCS) | $(SKELS)
 		$< $(filter $(FUZZED),$(SRCS)) -o $@ -ljansson
 
 $(BUILD)/tests/bench/%.o: OBJ_CFLAGS := -Itests
-$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/fake_api.o $(LIB)
+BENCH_OBJS := $(addprefix $(BUILD)/tests/bench/,fake_api.o hooks.o paired.o)
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BENCH_OBJS) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -o $@ $(LDLIBS)
 
 .PHONY: bench
-bench: $(BUILD)/bench/programming ## Build the benchmarks, see scripts/bench-*
+bench: $(addprefix $(BUILD)/bench/,programming connect crr) ## Build the benchmarks, see scripts/bench-*
 
 .PHONY: tests
 tests: all bench $(UNIT) $(BPF_TESTS) $(HARNESS) ## Build everything that the tests need
