@@ -70,6 +70,7 @@ struct choice {
 struct moment {
 	__u64 now;
 	__u64 distrust; /* 1: the daemon is dead or hung, its verdicts count for nothing; else 0 */
+	__u64 chance;   /* below 2^32, for backends that are to get less than their share */
 };
 
 /*
@@ -106,7 +107,7 @@ static __always_inline __u64 is_less(__u64 a, __u64 b)
 
 static __always_inline struct moment moment_now(void)
 {
-	struct moment moment = {.now = bpf_ktime_get_ns()};
+	struct moment moment = {.now = bpf_ktime_get_ns(), .chance = bpf_get_prandom_u32()};
 	struct sw_config *config;
 	__u32 zero = 0;
 
@@ -116,13 +117,25 @@ static __always_inline struct moment moment_now(void)
 	return moment;
 }
 
+/*
+ * 1 if a backend that has just come back is to be passed over this time, else 0: with a probability of
+ * nine tenths at first, and of none when its time is over.
+ */
+static __always_inline __u64 is_cold(const struct sw_backend *backend, const struct moment *moment)
+{
+	__u64 warmup = backend->warmup;
+	__u64 elapsed = (moment->now - backend->changed) >> SW_WARMUP_SHIFT;
+
+	return is_less(warmup + 9 * elapsed, 10 * (moment->chance * warmup >> 32));
+}
+
 static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32 position,
 				       const struct sw_backend *backend,
 				       const struct moment *moment)
 {
 	__u64 ejected = is_less(moment->now, backend->ejected_until);
 	__u64 terminating = 1 - is_less(position, frontend->ready);
-	__u64 suspect = is_less(moment->now, backend->suspect_until);
+	__u64 suspect = is_less(moment->now, backend->suspect_until) | is_cold(backend, moment);
 	__u64 column = ejected | terminating << 1 | suspect << 2;
 	__u32 rank, least;
 

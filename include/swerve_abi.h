@@ -203,9 +203,15 @@ struct sw_backend {
 	__u64 changed;       /* when health last changed; 0: never. Writer: userspace */
 	__u64 suspect_until; /* second choice until then: a connection just failed. BPF */
 	__u32 trial;         /* enum sw_trial. BPF */
-	__u32 pad2;          /* 0 */
+	__u32 warmup;        /* see SW_WARMUP_SHIFT; 0: none. Writer: userspace */
 };
 _Static_assert(sizeof(struct sw_backend) == 64, "a cache line");
+
+/*
+ * For sw_backend.warmup << SW_WARMUP_SHIFT nanoseconds after sw_backend.changed a backend gets less than
+ * its share of connections: a tenth at first, all of it at the end, linearly.
+ */
+enum { SW_WARMUP_SHIFT = 20 };
 
 /*
  * How a backend comes back that was ejected for what its connections showed: when the time is over

@@ -115,6 +115,37 @@ static void test_ejection_ends_by_itself(void **state)
 	assert_int_not_equal(counts[0], 0);
 }
 
+/* A tenth of its share at first, all of it at last; and everything if it is the only one. */
+static void test_slow_start(void **state)
+{
+	static const struct {
+		unsigned int percent; /* of its time */
+		unsigned int share;   /* expected, of 20000 */
+	} moments[] = {{0, 1000}, {50, 5500}, {100, 10000}, {1000, 10000}};
+	const __u64 start = now, unit = 1ULL << SW_WARMUP_SHIFT;
+	unsigned int counts[2];
+
+	(void)state;
+	serve(2, 0);
+	backends[1].warmup = 2000;
+	backends[1].changed = start;
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+		now = start + 20 * unit * moments[i].percent;
+		config.heartbeat = now;
+		draw_many(20000, counts, 2);
+		/* Six standard deviations of at most 71. */
+		assert_in_range(counts[0], moments[i].share - 426, moments[i].share + 426);
+	}
+	now = start;
+	backends[2].health = SW_HEALTH_DOWN;
+	draw_many(200, counts, 2);
+	assert_int_equal(counts[0], 200);
+	/* A clock that is a little behind does not keep it out. */
+	backends[1].changed = now + 1;
+	draw_many(200, counts, 2);
+	assert_int_equal(counts[0], 200);
+}
+
 /* The connection that tries it out keeps others away, until its time is over. */
 static void test_one_connection_tries_out_what_was_ejected(void **state)
 {
@@ -354,6 +385,7 @@ int main(void)
 		cmocka_unit_test_setup(test_tiers_in_order, setup),
 		cmocka_unit_test_setup(test_terminating_is_between_down_and_refused, setup),
 		cmocka_unit_test_setup(test_ejection_ends_by_itself, setup),
+		cmocka_unit_test_setup(test_slow_start, setup),
 		cmocka_unit_test_setup(test_one_connection_tries_out_what_was_ejected, setup),
 		cmocka_unit_test_setup(test_verdicts_of_a_dead_daemon_are_ignored, setup),
 		cmocka_unit_test_setup(test_no_endpoints_is_refused_and_counted, setup),

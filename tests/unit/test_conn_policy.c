@@ -55,6 +55,17 @@ static void test_annotations(void **state)
 	assert_null(expected);
 }
 
+static void test_slow_start(void **state)
+{
+	struct conn_policy policy = CONN_POLICY_DEFAULT;
+	const char *unused;
+
+	(void)state;
+	assert_int_equal(conn_policy_slow_start(&policy, &CONN_POLICY_FALLBACK), 2 * NSEC_PER_SEC);
+	assert_int_equal(conn_policy_set(&policy, "swerve.dev/slow-start", "0", &unused), 1);
+	assert_int_equal(conn_policy_slow_start(&policy, &CONN_POLICY_FALLBACK), 0);
+}
+
 static void test_what_does_not_fit_changes_nothing(void **state)
 {
 	static const char *const wrong[][2] = {
@@ -62,6 +73,7 @@ static void test_what_does_not_fit_changes_nothing(void **state)
 		{"swerve.dev/on-down", "kill"},      {"swerve.dev/down-grace", ""},
 		{"swerve.dev/down-grace", "1"},      {"swerve.dev/down-grace", "-1s"},
 		{"swerve.dev/down-grace", "10m1ns"}, {"swerve.dev/hang-grace", "10m1ns"},
+		{"swerve.dev/slow-start", "x"},
 	};
 
 	(void)state;
@@ -75,6 +87,7 @@ static void test_what_does_not_fit_changes_nothing(void **state)
 		assert_true(policy.close_on_down);
 		assert_int_equal(policy.down_grace, CONN_GRACE_UNSET);
 		assert_int_equal(policy.hang_grace, CONN_GRACE_UNSET);
+		assert_int_equal(policy.slow_start, CONN_GRACE_UNSET);
 	}
 }
 
@@ -96,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default),
 		cmocka_unit_test(test_graces),
+		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_annotations),
 		cmocka_unit_test(test_what_does_not_fit_changes_nothing),
 		cmocka_unit_test(test_other_keys_are_not_taken),

@@ -173,6 +173,7 @@ static void test_health_timing(void **state)
 		"--probe-fall=5",
 		"--down-grace=3s",
 		"--hang-grace=0",
+		"--slow-start=5s",
 	};
 	struct health_options config;
 	struct options options;
@@ -192,6 +193,7 @@ static void test_health_timing(void **state)
 	assert_int_equal(config.probe.fall, 5);
 	assert_int_equal(config.conns.down_grace, 3000000000);
 	assert_int_equal(config.conns.hang_grace, 0);
+	assert_int_equal(config.conns.slow_start, 5000000000);
 	/* Only annotations make a time-out one that does not adapt. */
 	assert_int_equal(config.probe.given, 0);
 }
@@ -215,6 +217,7 @@ static void test_health_errors(void **state)
 		"--probe-fall=11",
 		"--down-grace=11m",
 		"--hang-grace=-1s",
+		"--slow-start=x",
 		"--pod-probes=yes",
 	};
 

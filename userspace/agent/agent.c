@@ -57,6 +57,7 @@ struct agent {
 	struct status *status;
 	struct backend_index *backends;
 	struct down_conns *conns;
+	struct conn_policy conns_fallback; /* for Services whose annotations say nothing else */
 	struct pod_probes *pod_probes;
 	struct probing probing;
 	struct rescue *rescue;
@@ -88,6 +89,20 @@ static void plan_again(struct agent *agent, struct hashmap *set, const char *nam
 		log_error("out of memory: service \"%s\" is not planned again", name);
 }
 
+/* `info` may be NULL. Only who was out begins slowly, not everybody who is new. */
+static void tell_kernel(struct agent *agent, const struct health_change *change,
+			enum sw_health health, const struct backend_info *info)
+{
+	bool is_back = change->from == HEALTH_DOWN || change->from == HEALTH_RECOVERING;
+	uint64_t now = loop_now(agent->loop);
+
+	if (health == SW_HEALTH_UP && is_back && info)
+		datapath_readmit(agent->datapath, change->id,
+				 conn_policy_slow_start(&info->conns, &agent->conns_fallback), now);
+	else
+		datapath_set_health(agent->datapath, change->id, health, now);
+}
+
 static void on_health_change(void *arg, const struct health_change *change)
 {
 	struct agent *agent = arg;
@@ -95,10 +110,10 @@ static void on_health_change(void *arg, const struct health_change *change)
 	enum sw_health after = kernel_health(change->to, change->verdict);
 	const struct backend_info *info;
 
-	if (after != before)
-		datapath_set_health(agent->datapath, change->id, after, loop_now(agent->loop));
-	rescue_services_health(agent->rescue, change->id, before, after);
 	info = backend_index_get(agent->backends, change->id);
+	if (after != before)
+		tell_kernel(agent, change, after, info);
+	rescue_services_health(agent->rescue, change->id, before, after);
 	if (!info)
 		return;
 	health_log_change(info, change, after);
@@ -475,6 +490,7 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 	if (!agent)
 		return dp_problem(problem, -ENOMEM, "out of memory.");
 	agent->loop = loop;
+	agent->conns_fallback = config->health.conns;
 	agent->work.fn = on_work;
 	agent->heartbeat.fn = on_heartbeat;
 	err = make_parts(agent, config);

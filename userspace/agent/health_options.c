@@ -49,6 +49,7 @@ static int parse_annotations(const struct options *options, struct health_option
 		{"probe-fall", options->probe_fall},
 		{"down-grace", options->down_grace},
 		{"hang-grace", options->hang_grace},
+		{"slow-start", options->slow_start},
 	};
 	const char *expected = "";
 	char key[64];

@@ -75,6 +75,8 @@ static const struct option_row rows[] = {
 	 "how long an endpoint must have been down before its connections are closed"},
 	{"hang-grace", "DURATION", OPTION(hang_grace), "50ms",
 	 "the same if it does not answer"},
+	{"slow-start", "DURATION", OPTION(slow_start), "2s",
+	 "how long an endpoint that is back has less than its share of connections"},
 	{"retry-on", "LIST", OPTION(retry_on), "none",
 	 "replay failed requests of Services without the annotation swerve.dev/retry-on:\n"
 	 "5xx, reset, refused, timeout"},

@@ -31,6 +31,7 @@ struct options {
 	const char *pod_probes; /* "on" or "off" */
 	const char *down_grace;
 	const char *hang_grace;
+	const char *slow_start;
 	const char *retry_on; /* what the annotations of the same names take */
 	const char *retry_methods;
 	const char *retry_timeout;

@@ -454,8 +454,20 @@ void datapath_set_health(struct datapath *datapath, uint32_t backend, enum sw_he
 {
 	struct sw_backend *element = &datapath->maps.backends[backend];
 
+	/* `changed` is when a warm-up begins, too: one that is over must not begin anew. */
+	if (now - element->changed >= (uint64_t)element->warmup << SW_WARMUP_SHIFT)
+		element->warmup = 0;
 	element->changed = now;
 	__atomic_store_n(&element->health, health, __ATOMIC_RELEASE);
+}
+
+void datapath_readmit(struct datapath *datapath, uint32_t backend, uint64_t warmup, uint64_t now)
+{
+	struct sw_backend *element = &datapath->maps.backends[backend];
+
+	element->changed = now;
+	element->warmup = (uint32_t)(warmup >> SW_WARMUP_SHIFT);
+	__atomic_store_n(&element->health, SW_HEALTH_UP, __ATOMIC_RELEASE);
 }
 
 enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend)

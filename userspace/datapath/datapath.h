@@ -80,6 +80,12 @@ int datapath_set_nodes(struct datapath *datapath, const struct dp_nodes *want);
 /* One store; takes effect with the next connection. */
 void datapath_set_health(struct datapath *datapath, uint32_t backend, enum sw_health health,
 			 uint64_t now);
+
+/*
+ * The same for a backend that comes back: it is up, and gets its full share of connections only
+ * after `warmup` ns; 0: at once.
+ */
+void datapath_readmit(struct datapath *datapath, uint32_t backend, uint64_t warmup, uint64_t now);
 enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend);
 
 /*

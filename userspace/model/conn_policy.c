@@ -10,12 +10,14 @@ const struct conn_policy CONN_POLICY_DEFAULT = {
 	.close_on_down = true,
 	.down_grace = CONN_GRACE_UNSET,
 	.hang_grace = CONN_GRACE_UNSET,
+	.slow_start = CONN_GRACE_UNSET,
 };
 
 const struct conn_policy CONN_POLICY_FALLBACK = {
 	.close_on_down = true,
 	.down_grace = NSEC_PER_SEC,
 	.hang_grace = 50 * NSEC_PER_MSEC,
+	.slow_start = 2 * NSEC_PER_SEC,
 };
 
 uint64_t conn_policy_grace(const struct conn_policy *policy, const struct conn_policy *fallback,
@@ -26,6 +28,12 @@ uint64_t conn_policy_grace(const struct conn_policy *policy, const struct conn_p
 	if (policy->down_grace != CONN_GRACE_UNSET)
 		return policy->down_grace;
 	return hangs ? fallback->hang_grace : fallback->down_grace;
+}
+
+uint64_t conn_policy_slow_start(const struct conn_policy *policy,
+				const struct conn_policy *fallback)
+{
+	return policy->slow_start != CONN_GRACE_UNSET ? policy->slow_start : fallback->slow_start;
 }
 
 static int set_on_down(struct conn_policy *policy, const char *value)
@@ -66,6 +74,9 @@ int conn_policy_set(struct conn_policy *policy, const char *key, const char *val
 				 ret_expected);
 	if (strcmp(key, "swerve.dev/hang-grace") == 0)
 		return result_of(set_grace(&policy->hang_grace, value), "a duration from 0 to 10m",
+				 ret_expected);
+	if (strcmp(key, "swerve.dev/slow-start") == 0)
+		return result_of(set_grace(&policy->slow_start, value), "a duration from 0 to 10m",
 				 ret_expected);
 	return 0;
 }
