@@ -242,6 +242,8 @@ static void test_metrics(void **state)
 	assert_line(text, "swerve_backends{health=\"refused\"} 1");
 	assert_line(text, "swerve_backends{health=\"down\"} 0");
 	assert_line(text, "swerve_source_objects{kind=\"EndpointSlice\"} 0");
+	assert_line(text, "swerve_map_entries{map=\"sw_slots\"} 0");
+	assert_line(text, "swerve_map_max_entries{map=\"sw_services\"} 32767");
 	assert_line(text, "swerve_probes_total 500");
 	assert_line(text, "swerve_probe_failures_total 20");
 	assert_line(text, "swerve_ready 0");

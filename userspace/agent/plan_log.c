@@ -60,7 +60,9 @@ static void say(const char *service, const struct trouble *trouble)
 	if (trouble->err)
 		log_error("service \"%s\" is not fully applied: %s, trying again every second",
 			  service,
-			  trouble->err == -ENOSPC ? "a map is full" : strerror(-trouble->err));
+			  trouble->err == -ENOSPC
+				  ? "a map is full (see the metric swerve_map_entries)"
+				  : strerror(-trouble->err));
 	if (trouble->conflicts)
 		log_error("service \"%s\": %s belongs to another service, %zu frontend(s) are not "
 			  "served, trying again every second",

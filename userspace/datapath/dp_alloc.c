@@ -93,6 +93,15 @@ static int extent_insert(struct dp_ranges *ranges, size_t i, struct dp_range ran
 	return 0;
 }
 
+uint32_t dp_ranges_left(const struct dp_ranges *ranges)
+{
+	uint32_t left = 0;
+
+	vec_foreach(&ranges->free, extent)
+		left += extent->count;
+	return left;
+}
+
 int dp_ranges_take(struct dp_ranges *ranges, uint32_t count, struct dp_range *ret)
 {
 	if (!count) {

@@ -41,6 +41,9 @@ struct dp_ranges {
 int dp_ranges_init(struct dp_ranges *ranges, uint32_t size);
 void dp_ranges_done(struct dp_ranges *ranges);
 
+/* How many elements are free. */
+uint32_t dp_ranges_left(const struct dp_ranges *ranges);
+
 /* Returns 0, -ENOSPC or -ENOMEM. A count of 0 gives an empty range. */
 int dp_ranges_take(struct dp_ranges *ranges, uint32_t count, struct dp_range *ret);
 

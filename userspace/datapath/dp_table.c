@@ -170,6 +170,16 @@ const struct dp_group *dp_table_group(const struct dp_table *table, const char *
 	return hashmap_get_str(table->by_service, service);
 }
 
+void dp_table_usage(const struct dp_table *table, struct dp_usage ret[static DP_USAGES])
+{
+	/* Element 0 of services and backends is never used. */
+	ret[0] = (struct dp_usage){"sw_frontends", hashmap_len(table->owners), SW_MAX_FRONTENDS};
+	ret[1] = (struct dp_usage){"sw_services", table->services.count, SW_MAX_SERVICES - 1};
+	ret[2] = (struct dp_usage){"sw_backends", table->backends.count, SW_MAX_BACKENDS - 1};
+	ret[3] = (struct dp_usage){"sw_slots", SW_MAX_SLOTS - dp_ranges_left(&table->slots),
+				   SW_MAX_SLOTS};
+}
+
 int dp_table_release(struct dp_table *table, enum dp_kind kind, struct dp_range range, uint64_t due)
 {
 	if (!range.count)

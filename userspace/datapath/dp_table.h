@@ -134,5 +134,16 @@ void dp_table_postpone(struct dp_table *table, uint64_t due);
  */
 bool dp_table_next_due(struct dp_table *table, uint64_t now, struct dp_release *ret);
 
+/* How full a map is. */
+struct dp_usage {
+	const char *map; /* "sw_frontends" …; static */
+	size_t used;     /* also by what waits to be free */
+	size_t size;
+};
+
+enum { DP_USAGES = 4 };
+
+void dp_table_usage(const struct dp_table *table, struct dp_usage ret[static DP_USAGES]);
+
 struct sw_addr dp_sw_addr(const struct addr *addr);
 struct addr dp_addr(const struct sw_addr *addr);

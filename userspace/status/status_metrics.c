@@ -82,6 +82,18 @@ static void write_counts(FILE *out, const struct status_view *view)
 			status_view_count(view, health));
 }
 
+static void write_maps(FILE *out, const struct status_view *view)
+{
+	head(out, "swerve_map_entries", "gauge", "Elements of a map that are in use.");
+	for (size_t i = 0; i < DP_USAGES; i++)
+		fprintf(out, "swerve_map_entries{map=\"%s\"} %zu\n", view->maps[i].map,
+			view->maps[i].used);
+	head(out, "swerve_map_max_entries", "gauge", "Elements that a map has room for.");
+	for (size_t i = 0; i < DP_USAGES; i++)
+		fprintf(out, "swerve_map_max_entries{map=\"%s\"} %zu\n", view->maps[i].map,
+			view->maps[i].size);
+}
+
 static void write_probes(FILE *out, const struct status_view *view)
 {
 	write_number(out, "swerve_probes_total", "counter", "Probes that ended.",
@@ -197,6 +209,7 @@ void status_metrics_write(FILE *out, const struct status_view *view)
 				view->programming);
 	write_daemon(out, view);
 	write_counts(out, view);
+	write_maps(out, view);
 	write_probes(out, view);
 	write_conns(out, view);
 	write_schedule(out, view);

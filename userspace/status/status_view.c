@@ -126,6 +126,7 @@ int status_view_take(const struct status_context *context, uint64_t now, struct 
 
 	if (sorted_ports(table, &ports, &len))
 		return -ENOMEM;
+	dp_table_usage(table, view.maps);
 	context->progress(context->arg, &view.progress);
 	for (int kind = 0; kind < OBJECT_KIND_COUNT; kind++)
 		view.objects[kind] = model_count(context->model, kind);

@@ -80,6 +80,7 @@ struct status_view {
 	size_t objects[OBJECT_KIND_COUNT];
 	size_t services; /* with at least one port */
 	size_t frontends;
+	struct dp_usage maps[DP_USAGES];
 	struct health_totals probes;
 	VEC(struct status_port) ports; /* ordered by name */
 	VEC(struct status_backend) backends;
