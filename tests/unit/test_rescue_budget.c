@@ -33,7 +33,7 @@ static void test_a_share_of_the_requests(void **state)
 	assert_int_equal(count(&budget, 20, 500, START), 100);
 	assert_int_equal(count(&budget, 20, 500, START), 0);
 	assert_int_equal(count(&budget, 20, 550, START + NSEC_PER_SEC), 10);
-	assert_int_equal(count(&budget, 100, 550, START + NSEC_PER_SEC), 440);
+	assert_int_equal(count(&budget, 90, 550, START + NSEC_PER_SEC), 385);
 }
 
 static void test_only_the_last_ten_seconds_count(void **state)
@@ -60,6 +60,14 @@ static void test_a_few_at_once_in_any_case(void **state)
 	assert_true(rescue_budget_begin(&budget, 20, 1, START));
 }
 
+static void test_all_is_all(void **state)
+{
+	struct rescue_budget budget = {};
+
+	(void)state;
+	assert_int_equal(count(&budget, 100, 1, START), 1000);
+}
+
 static void test_none_is_none(void **state)
 {
 	struct rescue_budget budget = {};
@@ -74,6 +82,7 @@ int main(void)
 		cmocka_unit_test(test_a_share_of_the_requests),
 		cmocka_unit_test(test_only_the_last_ten_seconds_count),
 		cmocka_unit_test(test_a_few_at_once_in_any_case),
+		cmocka_unit_test(test_all_is_all),
 		cmocka_unit_test(test_none_is_none),
 	};
 

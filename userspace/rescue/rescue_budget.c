@@ -44,7 +44,8 @@ bool rescue_budget_begin(struct rescue_budget *budget, uint32_t percent, uint64_
 	advance(budget, second);
 	count_requests(budget, requests, second);
 	budget->running = true;
-	if (budget->at_once >= RESCUE_BUDGET_LEAST &&
+	/* A request is replayed once: 100 % is no limit, whenever the two are counted. */
+	if (percent < 100 && budget->at_once >= RESCUE_BUDGET_LEAST &&
 	    sum(budget->replays) >= sum(budget->requests) * percent / 100)
 		return false;
 	if (!percent)
