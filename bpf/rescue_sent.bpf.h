@@ -174,15 +174,18 @@ static __always_inline void sent_data(struct __sk_buff *skb, struct request *req
 	}
 }
 
-/* The client closes, or half of it: nobody knows which, so it is left alone from now on. */
+/*
+ * The client closes, or half of it: nobody knows which. Left alone from now on, unless the worker has
+ * the request. It goes on: what it sends to a socket that is closed is answered by an RST.
+ */
 static __always_inline void sent_end(struct request *request, const struct packet *packet)
 {
-	if (request->turn == TURN_HELD || request->turn == TURN_ANSWERED)
+	if (request->turn == TURN_HELD || request->turn == TURN_ANSWERED) {
 		report_progress(request, packet);
-	else
-		outstanding_remove(request);
-	if (request->turn != TURN_ANSWERED)
-		request->turn = TURN_IGNORED;
+		return;
+	}
+	outstanding_remove(request);
+	request->turn = TURN_IGNORED;
 }
 
 static __always_inline void sent(struct __sk_buff *skb, struct request *request,

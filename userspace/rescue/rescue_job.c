@@ -53,6 +53,7 @@ struct rescue_job {
 	bool whole;
 	bool committed;
 	bool truncated;
+	bool client_ended; /* it has sent a FIN, and may still read */
 	struct rescue_note note;
 };
 
@@ -175,6 +176,12 @@ static void arm(struct rescue_job *job)
 	(void)loop_timer_arm(job->env->loop, &job->timer, when);
 }
 
+/* What the client is told to have been received. */
+static uint32_t client_ack(const struct rescue_job *job)
+{
+	return job->record.ack + job->client_ended;
+}
+
 /* Sends as much of the answer as the client takes. */
 static void pump(struct rescue_job *job)
 {
@@ -184,7 +191,7 @@ static void pump(struct rescue_job *job)
 		uint8_t flags = SEGMENT_ACK | SEGMENT_PSH | (piece.fin ? SEGMENT_FIN : 0);
 
 		if (client_peer_send(&job->client, SW_ORDER_ANSWER, flags,
-				     job->answer.seq + (uint32_t)piece.at, job->record.ack,
+				     job->answer.seq + (uint32_t)piece.at, client_ack(job),
 				     job->answer.data.items + piece.at, piece.len))
 			break; /* sent again later */
 	}
@@ -201,7 +208,7 @@ static void pump(struct rescue_job *job)
 static void reset_client(const struct rescue_job *job)
 {
 	client_peer_send(&job->client, SW_ORDER_ANSWER, SEGMENT_RST | SEGMENT_ACK,
-			 job->answer.seq + (uint32_t)job->answer.sent, job->record.ack, NULL, 0);
+			 job->answer.seq + (uint32_t)job->answer.sent, client_ack(job), NULL, 0);
 }
 
 static void next_attempt(struct rescue_job *job);
@@ -321,7 +328,14 @@ static void probe_window(const struct rescue_job *job)
 {
 	/* What is old is answered by an acknowledgement that tells the window. */
 	client_peer_send(&job->client, SW_ORDER_ANSWER, SEGMENT_ACK, job->answer.seq - 1,
-			 job->record.ack, NULL, 0);
+			 client_ack(job), NULL, 0);
+}
+
+/* For a FIN, and for a keep-alive probe, whose number is one too low. */
+static void acknowledge(const struct rescue_job *job)
+{
+	client_peer_send(&job->client, SW_ORDER_ANSWER, SEGMENT_ACK,
+			 job->answer.seq + (uint32_t)job->answer.sent, client_ack(job), NULL, 0);
 }
 
 static void on_silence(struct rescue_job *job, uint64_t now)
@@ -494,8 +508,9 @@ void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record)
 
 	if (!job)
 		return;
+	job->client_ended |= (record->tcp_flags & SEGMENT_FIN) != 0;
 	if (!job->committed) {
-		if (record->tcp_flags & (SEGMENT_FIN | SEGMENT_RST))
+		if (record->tcp_flags & SEGMENT_RST)
 			end(job, RESCUE_CLIENT_GONE);
 		return;
 	}
@@ -507,9 +522,11 @@ void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record)
 		if (job->note.cause != RESCUE_REFUSED)
 			client_peer_reset_backend(&job->client, job->record.ack);
 		end(job, job->truncated ? RESCUE_TRUNCATED : RESCUE_RESCUED);
-	} else if (record->tcp_flags & (SEGMENT_FIN | SEGMENT_RST)) {
+	} else if (record->tcp_flags & SEGMENT_RST) {
 		end(job, RESCUE_CLIENT_GONE);
 	} else {
+		if (record->tcp_flags & SEGMENT_FIN || record->ack != client_ack(job))
+			acknowledge(job);
 		pump(job);
 		arm(job);
 	}
