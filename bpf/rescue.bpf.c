@@ -6,6 +6,12 @@
 #include "rescue_received.bpf.h"
 #include "rescue_sent.bpf.h"
 
+#include <asm/socket.h>
+#include <linux/tcp.h>
+
+/* linux/in.h has no SOL_TCP, and the C library's headers do not go together with it. */
+enum { SOL_TCP = 6, KEEP_ALIVE_SECONDS = 5 };
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline struct bpf_sock *tcp_socket(struct __sk_buff *skb)
@@ -36,6 +42,28 @@ int rescue_egress(struct __sk_buff *skb)
 	if (request && packet_read(skb, &packet))
 		sent(skb, request, &packet);
 	return PACKET_PASS;
+}
+
+/*
+ * A RST that was held back does not come again by itself, should the worker die: both ends wait then
+ * for the other to speak. So the client's kernel is made to ask for a sign of life now and then. An
+ * application that sets these options itself, later, has its way.
+ */
+SEC("sockops")
+int rescue_established(struct bpf_sock_ops *ctx)
+{
+	int on = 1, seconds = KEEP_ALIVE_SECONDS;
+	struct bpf_sock *sk;
+
+	if (ctx->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+		return 1;
+	sk = ctx->sk;
+	if (!sk || !bpf_sk_storage_get(&sw_requests, sk, 0, 0))
+		return 1;
+	bpf_setsockopt(ctx, SOL_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	bpf_setsockopt(ctx, SOL_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	return 1;
 }
 
 SEC("cgroup_skb/ingress")

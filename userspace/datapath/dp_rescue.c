@@ -17,7 +17,7 @@
 
 #include "rescue.skel.h" // NOLINT
 
-enum { HOOKS = 2 };
+enum { HOOKS = 3 };
 
 struct dp_rescue {
 	struct rescue_bpf *skel;
@@ -104,7 +104,8 @@ int dp_rescue_open(const char *cgroup, const char *pin_dir, struct dp_rescue **r
 
 	if (!rescue)
 		return dp_problem(problem, -ENOMEM, "out of memory.");
-	rescue->links[0] = rescue->links[1] = -1;
+	for (int i = 0; i < HOOKS; i++)
+		rescue->links[i] = -1;
 	rescue->maps = (struct dp_maps){.frontends_fd = -1, .sockets_fd = -1};
 	rescue->cgroup_fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rescue->cgroup_fd < 0)
@@ -138,6 +139,7 @@ int dp_rescue_attach(struct dp_rescue *rescue)
 {
 	/* What is received first: what is captured can be held from the first packet on. */
 	const struct bpf_program *programs[HOOKS] = {rescue->skel->progs.rescue_ingress,
+						     rescue->skel->progs.rescue_established,
 						     rescue->skel->progs.rescue_egress};
 
 	for (int i = 0; i < HOOKS; i++) {
