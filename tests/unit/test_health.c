@@ -104,8 +104,8 @@ static void test_tcp_time_out(void **arg)
 	}
 	spec.timeout = 30 * NSEC_PER_MSEC;
 	add(f, &spec);
-	expect_change(f, HEALTH_UNKNOWN, HEALTH_SUSPECT, VERDICT_AMBIGUOUS, "time-out after 30ms");
-	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after 30ms");
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_SUSPECT, VERDICT_AMBIGUOUS, "time-out after ");
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after ");
 	assert_int_equal(view_of(f).failures, 3);
 	for (size_t i = 0; i < ARRAY_SIZE(fill); i++)
 		close(fill[i]);
@@ -159,8 +159,8 @@ static void test_http_hangs(void **arg)
 	f->server.status = 0;
 	spec.timeout = 30 * NSEC_PER_MSEC;
 	assert_int_equal(health_set_spec(f->health, ID, &spec), 0);
-	expect_change(f, HEALTH_UP, HEALTH_SUSPECT, VERDICT_AMBIGUOUS, "time-out after 30ms");
-	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after 30ms");
+	expect_change(f, HEALTH_UP, HEALTH_SUSPECT, VERDICT_AMBIGUOUS, "time-out after ");
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after ");
 	assert_int_equal(view_of(f).failures, 3);
 }
 

@@ -267,6 +267,7 @@ static void test_names(void **state)
 	assert_string_equal(probe_kind_to_str(PROBE_HTTP), "http");
 	assert_string_equal(probe_kind_to_str(PROBE_HTTPS), "https");
 	assert_string_equal(probe_kind_to_str(PROBE_GRPC), "grpc");
+	assert_string_equal(probe_kind_to_str(PROBE_DNS), "dns");
 	assert_string_equal(probe_kind_to_str(PROBE_NONE), "none");
 }
 

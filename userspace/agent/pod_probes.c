@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,9 @@ struct probe_spec pod_probes_spec(const struct pod_probes *probes,
 		probe_spec_overlay(&spec, readiness);
 	spec.given = 0;
 	probe_spec_overlay(&spec, annotations);
+	/* Who serves DNS has other ports, too, say for its metrics. */
+	if (spec.kind == PROBE_DNS && info->proto != IPPROTO_UDP)
+		spec.kind = PROBE_TCP;
 	return spec;
 }
 

@@ -47,6 +47,7 @@ static void add_wide_cells(const struct ctl_backend *backend, struct ctl_table *
 	char age[CTL_AGE_SIZE];
 
 	ctl_table_cell(table, "%s", backend->state);
+	ctl_table_cell(table, "%s", backend->next);
 	ctl_table_cell(table, "%s", ctl_age_ago(backend->last_probe, age));
 	ctl_table_cell(table, "%" PRIu64, backend->probes);
 	ctl_table_cell(table, "%" PRIu64, backend->failures);
@@ -113,10 +114,10 @@ static bool any_differs(const struct ctl_view *view, const struct ctl_options *o
 
 static int print_table(const struct ctl_view *view, const struct ctl_options *options, FILE *out)
 {
-	const char *headers[17] = {"SERVICE", "ADDRESS", "POD",      "HEALTH", "RANK",
+	const char *headers[18] = {"SERVICE", "ADDRESS", "POD",      "HEALTH", "RANK",
 				   "REASON",  "SINCE",   "CONNECTS", "LATENCY"};
-	static const char *const wide[] = {"STATE",     "LAST PROBE",  "PROBES", "FAILURES",
-					   "DISCARDED", "TERMINATING", "INDEX"};
+	static const char *const wide[] = {"STATE",    "NEXT",      "LAST PROBE",  "PROBES",
+					   "FAILURES", "DISCARDED", "TERMINATING", "INDEX"};
 	_cleanup_(ctl_table_done) struct ctl_table table = {};
 	bool differences = any_differs(view, options);
 	size_t columns = 9;
@@ -138,11 +139,12 @@ static json_t *json_probe(const struct ctl_backend *backend)
 {
 	if (!*backend->state)
 		return json_null();
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I}", "state", backend->state, "detail",
-			 backend->detail, "last_seconds", ctl_json_seconds(backend->last_probe),
-			 "latency_seconds", ctl_json_seconds(backend->latency), "count",
-			 (json_int_t)backend->probes, "failures", (json_int_t)backend->failures,
-			 "discarded", (json_int_t)backend->discarded);
+	return json_pack(
+		"{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:O?}", "state", backend->state, "detail",
+		backend->detail, "last_seconds", ctl_json_seconds(backend->last_probe),
+		"latency_seconds", ctl_json_seconds(backend->latency), "count",
+		(json_int_t)backend->probes, "failures", (json_int_t)backend->failures, "discarded",
+		(json_int_t)backend->discarded, "next", backend->next, "history", backend->history);
 }
 
 static json_t *json_backend(const struct ctl_view *view, const struct ctl_service *service,

@@ -102,14 +102,15 @@ static int decode_probe(const struct decoder *decoder, json_t *probe,
 	json_t *since, *last, *latency;
 	json_error_t error;
 
-	backend->state = backend->detail = "";
+	backend->state = backend->detail = backend->next = "";
 	backend->since = backend->last_probe = backend->latency = -1;
 	if (json_is_null(probe))
 		return 0;
-	if (json_unpack_ex(probe, &error, 0, "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I}", "state",
-			   &backend->state, "detail", &backend->detail, "since_seconds", &since,
-			   "last_seconds", &last, "latency_seconds", &latency, "count", &count,
-			   "failures", &failures, "discarded", &discarded))
+	if (json_unpack_ex(probe, &error, 0, "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s?s, s?o}",
+			   "state", &backend->state, "detail", &backend->detail, "since_seconds",
+			   &since, "last_seconds", &last, "latency_seconds", &latency, "count",
+			   &count, "failures", &failures, "discarded", &discarded, "next",
+			   &backend->next, "history", &backend->history))
 		return fail(decoder, "/v1/backends", error.text);
 	backend->since = seconds_of(since);
 	backend->last_probe = seconds_of(last);

@@ -20,6 +20,8 @@ struct belief_backend {
 	uint64_t connects;
 	const char *state;  /* of the state machine; "" if it is not known to health */
 	const char *detail; /* of the last probe, "" before the first */
+	const char *next;   /* what comes next, in words */
+	json_t *history;    /* borrowed; NULL: none */
 	double since, last_probe, latency;
 	uint64_t probes, failures, discarded;
 };

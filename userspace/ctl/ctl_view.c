@@ -153,6 +153,8 @@ static void fill_from_daemon(struct ctl_backend *backend, const struct belief_ba
 	backend->pod = daemon->pod;
 	backend->state = daemon->state;
 	backend->detail = daemon->detail;
+	backend->next = daemon->next;
+	backend->history = daemon->history;
 	backend->last_probe = daemon->last_probe;
 	backend->latency = daemon->latency;
 	backend->probes = daemon->probes;
@@ -176,6 +178,7 @@ static struct ctl_backend empty_backend(const struct ctl_service *service)
 				    .pod = "",
 				    .state = "",
 				    .detail = "",
+				    .next = "",
 				    .since = -1,
 				    .last_probe = -1,
 				    .latency = -1};

@@ -39,8 +39,9 @@ struct ctl_backend {
 	enum dp_rank rank;  /* DP_RANK_ABSENT if it is not in the kernel */
 	double ejected_for; /* seconds left; 0: it is not ejected */
 	uint64_t connects;
-	double since;                     /* health last changed */
-	const char *pod, *state, *detail; /* "" without a daemon */
+	double since;                            /* health last changed */
+	const char *pod, *state, *detail, *next; /* "" without a daemon */
+	json_t *history;                         /* borrowed; NULL without a daemon */
 	double last_probe, latency;
 	uint64_t probes, failures, discarded;
 };

@@ -32,6 +32,7 @@ static void target_free(struct target *target)
 	target_rest(target);
 	health_demand_leave(target->health->demand, &target->demand);
 	spec_pool_put(&target->health->specs, target->spec);
+	free(target->history);
 	free(target);
 }
 
@@ -238,5 +239,7 @@ int health_get(const struct health *health, uint32_t id, struct health_view *ret
 	*ret = target->view;
 	ret->state = target->fsm.state;
 	ret->verdict = target->fsm.last;
+	ret->outlook = target_outlook(target);
+	ret->history = target->history;
 	return 0;
 }

@@ -8,6 +8,8 @@
 #include "base/addr.h"
 #include "health/health_fsm.h"
 #include "health/health_guard.h"
+#include "health/health_history.h"
+#include "health/health_outlook.h"
 #include "model/probe_spec.h"
 
 #include <stdint.h>
@@ -104,7 +106,7 @@ struct health_target {
  * Adds a backend. The first probe is due within the interval, at a random moment; at once if the
  * initial state is not UNKNOWN or UP. While it is not in demand, and no doubt is to be cleared, the
  * next ones come every 10 s or more slowly, at once when it comes in demand. It is not probed with
- * PROBE_NONE, nor if it is not TCP and the spec names no port: then it is UNKNOWN, and that is
+ * PROBE_NONE, nor if it is not TCP and the spec neither names a port nor is PROBE_DNS: then it is UNKNOWN, and that is
  * reported if it was something else.
  * Returns 0, -EEXIST, -ENOMEM.
  */
@@ -131,6 +133,10 @@ struct health_view {
 	uint64_t failures;   /* of them failed */
 	uint64_t discarded;  /* of them without a verdict: an error of our own, or a late loop */
 	uint64_t spared;     /* that were due, and not made: traffic says that it is well */
+
+	struct health_outlook outlook;
+	const struct health_history
+		*history; /* borrowed until it is removed; NULL: never a failure */
 };
 
 struct health_totals {

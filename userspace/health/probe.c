@@ -9,11 +9,9 @@
 #include <string.h>
 
 static const struct probe_ops *const kinds[PROBE_KIND_COUNT] = {
-	[PROBE_TCP] = &probe_tcp_ops,
-	[PROBE_HTTP] = &probe_http_ops,
-	[PROBE_HTTPS] = &probe_http_ops,
-	[PROBE_GRPC] = &probe_grpc_ops,
-	[PROBE_NONE] = NULL,
+	[PROBE_TCP] = &probe_tcp_ops,    [PROBE_HTTP] = &probe_http_ops,
+	[PROBE_HTTPS] = &probe_http_ops, [PROBE_GRPC] = &probe_grpc_ops,
+	[PROBE_DNS] = &probe_dns_ops,    [PROBE_NONE] = NULL,
 };
 
 int probe_start(struct probe *probe, const struct probe_spec *spec, const struct addr *addr,

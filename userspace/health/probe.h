@@ -39,6 +39,7 @@ struct probe {
 	const struct probe_ops *ops; /* NULL when none is under way */
 	uint64_t timeout;            /* ns, of this probe */
 	uint16_t port;
+	uint16_t dns_id;
 	uint8_t reused; /* probes in a row that might use a connection again */
 	struct loop_io io;
 	struct loop_timer timer;
@@ -81,6 +82,7 @@ struct probe_ops {
 extern const struct probe_ops probe_tcp_ops;
 extern const struct probe_ops probe_http_ops;
 extern const struct probe_ops probe_grpc_ops;
+extern const struct probe_ops probe_dns_ops;
 
 /* Called by a kind when its probe is over: stops it and hands the result to `done`. */
 void probe_end(struct probe *probe, const struct probe_result *result);

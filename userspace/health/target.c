@@ -24,7 +24,8 @@ static uint64_t random_next(struct health *health)
 bool target_is_probed(const struct target *target)
 {
 	return target->spec->kind != PROBE_NONE &&
-	       (target->what.proto == IPPROTO_TCP || target->spec->port);
+	       (target->what.proto == IPPROTO_TCP || target->spec->port ||
+		target->spec->kind == PROBE_DNS);
 }
 
 void target_report(struct target *target, enum health_state from, const char *detail)

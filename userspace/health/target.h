@@ -58,8 +58,9 @@ struct target {
 	uint64_t
 		silent_since; /* when the first of the ambiguous failures in a row began; 0: none */
 	bool out_silent;      /* it is out, and that for silence */
-	enum guard_verdict held; /* why it was not taken out by the last probe */
-	struct health_view view; /* all but state and verdict, which are in fsm */
+	enum guard_verdict held;        /* why it was not taken out by the last probe */
+	struct health_history *history; /* owned; NULL: never a failure */
+	struct health_view view;        /* its counters; the rest is here and there */
 	struct demand_member demand;
 	struct loop_timer timer;
 	struct queue_entry entry;
@@ -99,6 +100,9 @@ void target_wake(void *arg, struct demand_member *member);
 void target_report(struct target *target, enum health_state from, const char *detail);
 
 /* target_judge.c */
+
+/* What comes next. */
+struct health_outlook target_outlook(const struct target *target);
 
 /* A probe is over. The target may be gone when this returns. */
 void target_finish(struct target *target, const struct probe_result *result);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static void target_count(struct target *target, const struct probe_result *result, bool counts,
 			 enum health_verdict verdict)
@@ -132,6 +133,28 @@ static void target_note(struct target *target, enum health_state before,
 		target->out_silent = verdict == VERDICT_AMBIGUOUS;
 }
 
+struct health_outlook target_outlook(const struct target *target)
+{
+	return (struct health_outlook){
+		.probed = target_is_probed(target),
+		.fsm = target->fsm,
+		.limits = {.rise = target->spec->rise, .fall = target_fall(target)},
+		.held = target->held,
+		.held_until = target->damping.until,
+		.due = target->timer.loop ? target->timer.deadline : 0,
+	};
+}
+
+/* Most backends never fail, and need no history. Without memory there is none. */
+static void target_record(struct target *target, enum health_verdict verdict, const char *detail)
+{
+	if (!target->history && verdict != VERDICT_OK)
+		target->history = calloc(1, sizeof(*target->history));
+	if (target->history)
+		health_history_add(target->history, verdict, detail,
+				   loop_now(target->health->loop));
+}
+
 /* Feeds the state machine. The target may be gone when this returns. */
 static void target_step(struct target *target, enum health_verdict verdict, const char *detail)
 {
@@ -167,6 +190,8 @@ void target_finish(struct target *target, const struct probe_result *result)
 	target_count(target, result, counts, verdict);
 	if (counts && verdict == VERDICT_OK)
 		target_learn(target);
+	if (counts)
+		target_record(target, verdict, result->detail);
 	if (counts)
 		target_step(target, verdict, result->detail);
 	else if (target_schedule(target, NEXT_INTERVAL) < 0)

@@ -23,7 +23,7 @@ const struct probe_spec PROBE_SPEC_DEFAULT = {
 
 static const char *const kind_names[] = {
 	[PROBE_TCP] = "tcp",   [PROBE_HTTP] = "http", [PROBE_HTTPS] = "https",
-	[PROBE_GRPC] = "grpc", [PROBE_NONE] = "none",
+	[PROBE_GRPC] = "grpc", [PROBE_DNS] = "dns",   [PROBE_NONE] = "none",
 };
 _Static_assert(ARRAY_SIZE(kind_names) == PROBE_KIND_COUNT, "a name for every kind");
 
@@ -162,7 +162,7 @@ static const struct {
 	const char *expected;
 } annotations[] = {
 	[PROBE_FIELD_KIND] = {
-		"swerve.dev/probe", set_kind, FIELD(kind), "tcp, http, https, grpc or none"},
+		"swerve.dev/probe", set_kind, FIELD(kind), "tcp, http, https, grpc, dns or none"},
 	[PROBE_FIELD_PATH] = {
 		"swerve.dev/probe-path", set_path, FIELD(path),
 		"an absolute path of at most 255 ASCII characters without spaces"},

@@ -6,7 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum probe_kind { PROBE_TCP, PROBE_HTTP, PROBE_HTTPS, PROBE_GRPC, PROBE_NONE, PROBE_KIND_COUNT };
+enum probe_kind {
+	PROBE_TCP,
+	PROBE_HTTP,
+	PROBE_HTTPS,
+	PROBE_GRPC,
+	PROBE_DNS,
+	PROBE_NONE,
+	PROBE_KIND_COUNT
+};
 
 enum {
 	PROBE_PATH_SIZE = 256,
@@ -58,9 +66,9 @@ const char *probe_kind_to_str(enum probe_kind kind);
 
 /*
  * Sets the field that an annotation stands for. `key` is the whole annotation key:
- *   swerve.dev/probe           tcp, http, https, grpc or none
+ *   swerve.dev/probe           tcp, http, https, grpc, dns or none
  *   swerve.dev/probe-path      absolute path and query, at most 255 ASCII characters, no spaces
- *   swerve.dev/probe-host      a host name or IPv4 address, for http and https
+ *   swerve.dev/probe-host      a host name or IPv4 address, for http, https and dns
  *   swerve.dev/probe-grpc-service  at most 120 ASCII characters without spaces
  *   swerve.dev/probe-port      1 to 65535
  *   swerve.dev/probe-interval  10ms to 1m      (Go durations)

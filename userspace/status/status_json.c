@@ -118,10 +118,27 @@ void status_json_services(FILE *out, const struct status_view *view)
 	fputs("\n]}\n", out);
 }
 
+/* The newest first. */
+static void write_history(FILE *out, uint64_t now, const struct health_history *history)
+{
+	const struct health_event *event;
+
+	fputs_unlocked(",\"history\":[", out);
+	for (size_t age = 0; (event = health_history_get(history, age)); age++) {
+		fprintf(out, "%s{\"verdict\":\"%s\",\"count\":%" PRIu32, age ? "," : "",
+			health_verdict_to_str(event->verdict), event->count);
+		write_string(out, ",\"detail\":", event->detail);
+		write_ago(out, ",\"last_seconds\":", now, event->last);
+		fputs_unlocked("}", out);
+	}
+	fputs_unlocked("]", out);
+}
+
 /* The evidence; "probe" is null for a backend that health does not know. */
 static void write_probe(FILE *out, uint64_t now, const struct status_backend *backend)
 {
 	const struct health_view *probe = &backend->probe;
+	char outlook[OUTLOOK_SIZE];
 
 	if (!backend->known) {
 		fputs_unlocked(",\"probe\":null", out);
@@ -136,8 +153,11 @@ static void write_probe(FILE *out, uint64_t now, const struct status_backend *ba
 		json_text_seconds(out, probe->latency);
 	else
 		fputs_unlocked("null", out);
-	fprintf(out, ",\"count\":%" PRIu64 ",\"failures\":%" PRIu64 ",\"discarded\":%" PRIu64 "}",
+	fprintf(out, ",\"count\":%" PRIu64 ",\"failures\":%" PRIu64 ",\"discarded\":%" PRIu64,
 		probe->probes, probe->failures, probe->discarded);
+	write_string(out, ",\"next\":", health_outlook_to_str(&probe->outlook, now, outlook));
+	write_history(out, now, probe->history);
+	fputs_unlocked("}", out);
 }
 
 static void write_backend(FILE *out, uint64_t now, const struct status_port *port,
