@@ -51,6 +51,9 @@ struct asker {
 	__u32 backend;    /* that he has already, to stay there while it lives; 0: he has none */
 	__u32 generation; /* of that backend */
 	__u32 on_node;    /* 1: his socket is in the network namespace of the node */
+	/* A backend that just failed him, perhaps: not the first choice if another is as good. */
+	__u32 tried;
+	__u32 tried_service; /* of that backend */
 	__u32 pad;
 };
 
@@ -64,6 +67,7 @@ struct choice {
 	__u32 generation; /* of the backend */
 	__u32 trial;      /* enum sw_trial of the backend */
 	__u32 flags;      /* enum sw_frontend_flags of the frontend */
+	__u32 avoid;      /* a backend that ranks lower than it would; 0: none */
 };
 
 /* What holds for all backends during one choice. */
@@ -190,6 +194,7 @@ static __noinline int consider_slot(const struct sw_frontend *frontend, __u32 po
 	if (!backend || backend->service != frontend->service)
 		return 0;
 	rank = slot_rank(frontend, position, backend, moment);
+	rank |= is_less(index ^ best->avoid, 1); /* by one, if it is that one; without a branch */
 	if (rank >= best->rank)
 		return 0;
 	best->rank = rank;
@@ -329,6 +334,9 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, const st
 		dice.seed = affinity_seed(&affinity);
 	}
 	if (!is_settled(ret)) {
+		if (asker->tried_service == frontend.service && frontend.usable > 1 &&
+		    !affinity.timeout)
+			ret->avoid = asker->tried;
 		draw(&frontend, &moment, &dice, ret);
 		if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
 			scan(&frontend, &moment, &dice, ret);

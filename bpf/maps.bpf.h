@@ -94,6 +94,14 @@ struct {
 	__type(value, struct sw_udp_reverse);
 } sw_udp_reverse SEC(".maps");
 
+/* Not pinned, as it is of interest for milliseconds only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sw_udp_last);
+} sw_udp_last SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -72,13 +72,11 @@ static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_fro
 	key->proto = ctx->protocol;
 	key->scope = SW_SCOPE_ADDRESS;
 	asker.on_node = is_node_netns(asker.client);
+	if (key->proto == IPPROTO_UDP)
+		udp_tried(&asker);
 	verdict = choose_backend(key, &asker, choice);
-	if (key->proto == IPPROTO_UDP) {
-		if (verdict == CHOICE_BACKEND)
-			udp_forget(ctx, &choice->addr, choice->port);
-		else
-			udp_forget(ctx, &key->addr, key->port);
-	}
+	if (key->proto == IPPROTO_UDP)
+		udp_connected(ctx, &asker, key, verdict == CHOICE_BACKEND ? choice : 0);
 	if (verdict == CHOICE_BACKEND) {
 		peer_remember(ctx->sk, key, choice);
 		return verdict;
@@ -103,9 +101,10 @@ static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, struct sw_fro
 	key->scope = SW_SCOPE_ADDRESS;
 	asker.on_node = is_node_netns(asker.client);
 	udp_has(ctx->sk, key, &asker);
+	udp_tried(&asker);
 	verdict = choose_backend(key, &asker, choice);
 	if (verdict == CHOICE_BACKEND)
-		udp_remember(ctx, key, choice);
+		udp_remember(ctx, &asker, key, choice);
 	else if (verdict == CHOICE_NOT_OURS)
 		udp_forget(ctx, &key->addr, key->port);
 	else

@@ -17,6 +17,37 @@
 
 enum { UDP_CONNECTED = 1 /* TCP_ESTABLISHED */ };
 
+/*
+ * A UDP client that was refused or got no answer asks again at once, from another socket: resolvers
+ * do. Nothing tells here that it was refused, so whoever comes next on this CPU for this service is
+ * sent elsewhere. For others this is just another random choice.
+ */
+static __always_inline void udp_tried(struct asker *asker)
+{
+	struct sw_udp_last *last;
+	__u32 zero = 0;
+
+	last = bpf_map_lookup_elem(&sw_udp_last, &zero);
+	if (!last)
+		return;
+	asker->tried = last->backend;
+	asker->tried_service = last->service;
+}
+
+static __always_inline void udp_given(const struct asker *asker, const struct choice *choice)
+{
+	struct sw_udp_last *last;
+	__u32 zero = 0;
+
+	if (choice->backend == asker->backend)
+		return;
+	last = bpf_map_lookup_elem(&sw_udp_last, &zero);
+	if (!last)
+		return;
+	last->backend = choice->backend;
+	last->service = choice->service;
+}
+
 static __always_inline bool flow_is_to(const struct sw_udp_flow *flow, const struct sw_addr *addr,
 				       __u16 port)
 {
@@ -101,7 +132,7 @@ static __always_inline void udp_spill(struct bpf_sock_addr *ctx, struct sw_udp_f
 	udp->spilled = 1;
 }
 
-static __always_inline void udp_remember(struct bpf_sock_addr *ctx,
+static __always_inline void udp_remember(struct bpf_sock_addr *ctx, const struct asker *asker,
 					 const struct sw_frontend_key *asked,
 					 const struct choice *got)
 {
@@ -109,6 +140,7 @@ static __always_inline void udp_remember(struct bpf_sock_addr *ctx,
 	struct sw_udp_flow *flow;
 	__u32 place;
 
+	udp_given(asker, got);
 	udp = bpf_sk_storage_get(&sw_udp_flows, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!udp)
 		return;
@@ -147,6 +179,19 @@ static __always_inline void udp_forget(struct bpf_sock_addr *ctx, const struct s
 		return;
 	reverse_key(ctx, addr, port, &key);
 	bpf_map_delete_elem(&sw_udp_reverse, &key);
+}
+
+/* The socket is connected to a backend, or, without one, to what it asked for. */
+static __always_inline void udp_connected(struct bpf_sock_addr *ctx, const struct asker *asker,
+					  const struct sw_frontend_key *asked,
+					  const struct choice *got)
+{
+	if (!got) {
+		udp_forget(ctx, &asked->addr, asked->port);
+		return;
+	}
+	udp_given(asker, got);
+	udp_forget(ctx, &got->addr, got->port);
 }
 
 static __always_inline bool udp_recall_spilled(struct bpf_sock_addr *ctx, struct peer *peer)

@@ -359,6 +359,13 @@ struct sw_udp_flows {
 };
 _Static_assert(sizeof(struct sw_udp_flows) == 8 + 8 * 48, "no hidden padding");
 
+/* The element of sw_udp_last, one per CPU: which backend a UDP socket was given last. BPF. */
+struct sw_udp_last {
+	__u32 service; /* index into sw_services */
+	__u32 backend; /* index into sw_backends */
+};
+_Static_assert(sizeof(struct sw_udp_last) == 8, "no hidden padding");
+
 /* Key of sw_udp_reverse: the backend that a socket with too many flows sent to. */
 struct sw_udp_reverse_key {
 	__u64 cookie; /* of the socket: never given to another one */

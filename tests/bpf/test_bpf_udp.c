@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -432,6 +433,36 @@ static void test_nothing_is_left_of_a_connection(void **state)
 	close(fd);
 }
 
+/* As a resolver does whose query was refused: a new socket, at once. */
+static void test_a_retry_goes_elsewhere(void **state)
+{
+	struct world *world = *state;
+	cpu_set_t all, one;
+	int last = -1;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	assert_return_code(sched_getaffinity(0, sizeof(all), &all), errno);
+	assert_return_code(sched_setaffinity(0, sizeof(one), &one), errno);
+	serve(world, 2);
+	publish(world, "10.96.0.10", 0, 2);
+	for (int i = 0; i < 40; i++) {
+		int fd = udp_socket(AF_INET), server;
+
+		if (i % 2) {
+			connect_to(fd, "10.96.0.10", 80);
+			assert_int_equal(send(fd, "x", 1, 0), 1);
+			server = answer(world);
+		} else {
+			server = ask(world, fd, "10.96.0.10");
+		}
+		assert_int_not_equal(server, last);
+		last = server;
+		close(fd);
+	}
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +487,8 @@ static int run(void)
 		cmocka_unit_test_setup_teardown(
 			test_connected_socket_without_an_address_is_the_kernels_affair, world_setup,
 			world_teardown),
+		cmocka_unit_test_setup_teardown(test_a_retry_goes_elsewhere, world_setup,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left_of_a_connection, world_setup,
 						world_teardown),
 	};

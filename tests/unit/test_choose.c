@@ -336,6 +336,30 @@ static void test_an_asker_leaves_what_is_gone(void **state)
 	}
 }
 
+static void test_what_was_just_tried_is_avoided_if_another_is_as_good(void **state)
+{
+	const struct asker asker = {.tried = 2, .tried_service = SERVICE};
+	const struct asker elsewhere = {.tried = 2, .tried_service = SERVICE + 1};
+	unsigned int same = 0;
+
+	(void)state;
+	serve(2, 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(choose_for(&asker, CHOICE_BACKEND).backend, 1);
+		same += choose_for(&elsewhere, CHOICE_BACKEND).backend == 2;
+	}
+	assert_in_range(same, 20, 80);
+	backends[1].health = SW_HEALTH_DOWN;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(choose_for(&asker, CHOICE_BACKEND).backend, 2);
+	setup(NULL);
+	serve(1, 0);
+	assert_int_equal(
+		choose_for(&(struct asker){.tried = 1, .tried_service = SERVICE}, CHOICE_BACKEND)
+			.backend,
+		1);
+}
+
 /* The rank that swervectl shows for the one backend there is. */
 static __u32 shown_rank(void)
 {
@@ -395,6 +419,8 @@ int main(void)
 		cmocka_unit_test_setup(test_an_asker_stays_with_what_terminates, setup),
 		cmocka_unit_test_setup(test_an_asker_leaves_what_is_down, setup),
 		cmocka_unit_test_setup(test_an_asker_leaves_what_is_gone, setup),
+		cmocka_unit_test_setup(test_what_was_just_tried_is_avoided_if_another_is_as_good,
+				       setup),
 		cmocka_unit_test_setup(test_swervectl_shows_the_rank_that_counts, setup),
 		cmocka_unit_test_setup(test_random_states_against_a_naive_model, setup),
 	};
