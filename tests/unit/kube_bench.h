@@ -158,7 +158,6 @@ static void start_with(struct bench *bench, const struct kube_credentials_config
 		       enum kube_endpoints_api api, const char *proxy_name)
 {
 	struct kube_source_config config = {
-		.node_name = "node-1",
 		.proxy_name = proxy_name,
 		.endpoints_api = api,
 		.events = {.put = on_put, .remove = on_remove, .synced = on_synced, .arg = bench},

@@ -36,8 +36,7 @@ static int open_kube(struct loop *loop, const struct agent_source_config *config
 		.host = getenv("KUBERNETES_SERVICE_HOST"),
 		.port = getenv("KUBERNETES_SERVICE_PORT"),
 	};
-	struct kube_source_config kube = {.node_name = config->node_name,
-					  .proxy_name = config->service_proxy_name,
+	struct kube_source_config kube = {.proxy_name = config->service_proxy_name,
 					  .events = *events};
 	const char *api = config->endpoints_api ? config->endpoints_api : "auto";
 	char error[512];

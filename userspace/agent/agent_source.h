@@ -14,7 +14,6 @@ struct loop;
 /* Borrowed for the call. NULL where the command line says nothing. */
 struct agent_source_config {
 	const char *source; /* "kube" or "file:PATH" */
-	const char *node_name;
 	const char *kubeconfig;
 	const char *api_server;
 	const char *service_proxy_name;

@@ -118,7 +118,6 @@ static int serve(const struct options *options, const struct health_options *hea
 		gethostname(node_name, sizeof(node_name) - 1);
 		config.node_name = node_name;
 	}
-	config.source.node_name = config.node_name;
 	/* A reader of our log that went away must not end us. */
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();

@@ -32,7 +32,6 @@ struct kube_source {
 	struct source_events events;
 	struct kube_credentials *credentials;
 	struct http_streams *streams;
-	char *node_name;
 	char *proxy_name;
 	enum kube_endpoints_api endpoints_api;
 	struct kube_resource_owner owner;
@@ -194,8 +193,9 @@ static bool on_missing(struct kube_source *source, struct kube_resource *resourc
 
 	if (resource == &source->resources[NODES]) {
 		if (!source->nodes_missing)
-			log_warn("API server \"%s\": nodes: %s; the zone of this node is not known",
-				 server_of(source), text);
+			log_warn(
+				"API server \"%s\": nodes: %s; neither zones nor the NodePorts of other nodes are known",
+				server_of(source), text);
 		source->nodes_missing = true;
 		return true;
 	}
@@ -254,8 +254,7 @@ static int init_resource(struct kube_source *source, enum resource_id id, enum o
 		.owner = &source->owner,
 		.request = {.server = server_of(source),
 			    .kind = kind,
-			    .proxy_name = source->proxy_name,
-			    .node_name = source->node_name},
+			    .proxy_name = source->proxy_name},
 		.events = {.put = on_put, .remove = on_remove, .arg = source},
 	};
 
@@ -293,12 +292,9 @@ static int copy_config(struct kube_source *source, const struct kube_source_conf
 {
 	source->events = config->events;
 	source->endpoints_api = config->endpoints_api;
-	source->node_name = strdup(config->node_name);
 	if (config->proxy_name)
 		source->proxy_name = strdup(config->proxy_name);
-	if (!source->node_name || (config->proxy_name && !source->proxy_name))
-		return -ENOMEM;
-	return 0;
+	return config->proxy_name && !source->proxy_name ? -ENOMEM : 0;
 }
 
 static void cleanup_source(struct kube_source **source)
@@ -349,7 +345,6 @@ void kube_source_free(struct kube_source *source)
 	kube_pods_free(source->pods);
 	http_streams_free(source->streams);
 	kube_credentials_free(source->credentials);
-	free(source->node_name);
 	free(source->proxy_name);
 	free(source);
 }

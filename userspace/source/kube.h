@@ -30,7 +30,6 @@ int kube_endpoints_api_from_str(const char *text, enum kube_endpoints_api *ret);
 
 struct kube_source_config {
 	struct kube_credentials *credentials; /* taken, also on failure */
-	const char *node_name;                /* copied */
 	const char *proxy_name;               /* copied; NULL: Services that name no proxy */
 	enum kube_endpoints_api endpoints_api;
 	struct source_events events;

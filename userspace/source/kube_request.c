@@ -55,12 +55,6 @@ static void write_selector(FILE *out, const struct kube_request *request)
 		write_value(out, NOT_HEADLESS);
 		break;
 	case OBJECT_NODE:
-		if (!request->node_name)
-			break;
-		fputs("&fieldSelector=", out);
-		write_value(out, "metadata.name=");
-		write_value(out, request->node_name);
-		break;
 	case OBJECT_POD:
 	case OBJECT_KIND_COUNT:
 		break;

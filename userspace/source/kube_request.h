@@ -10,7 +10,6 @@ struct kube_request {
 		*server; /* "https://10.0.0.1:6443", perhaps with a path; without a / at the end */
 	enum object_kind kind;
 	const char *proxy_name; /* of services; NULL: those that name no proxy */
-	const char *node_name;  /* of the one node that is wanted; NULL: all */
 };
 
 enum { KUBE_PAGE_LIMIT = 500 };
