@@ -268,10 +268,14 @@ _Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
 struct sw_outlier {
 	struct bpf_spin_lock lock;
 	__u32 tripped;    /* the backend that last reached a limit by its responses; 0: none */
-	__u64 busy_until; /* somebody judges, until it says 0, or died meanwhile */
+	__u64 busy_until; /* somebody judges, until it is set to 0 or this time has passed */
 	__u64 tripped_at;
+	__u32 ready;  /* for who judges now: how many backends the service has, */
+	__u32 usable; /* how many of the others are well, */
+	__u32 out;    /* how many of the others are ejected for anything but refused connections */
+	__u32 pad;    /* 0 */
 };
-_Static_assert(sizeof(struct sw_outlier) == 24, "no hidden padding");
+_Static_assert(sizeof(struct sw_outlier) == 40, "no hidden padding");
 
 /*
  * Value of sw_sockets, in the socket's own storage: what the application asked for and what it
@@ -286,7 +290,7 @@ struct sw_socket {
 	__u32 service;       /* index into sw_services */
 	__u32 generation;    /* of the backend, to tell that its element was given away */
 	__u32 flags;         /* enum sw_socket_flag */
-	__u32 answered; /* TCP sequence number that was the next to send at the last response */
+	__u32 answered;      /* segments with data that were sent when the last response came */
 };
 _Static_assert(sizeof(struct sw_socket) == 56, "no hidden padding");
 
@@ -394,8 +398,9 @@ _Static_assert(sizeof(struct sw_config) == 16, "no hidden padding");
 
 /* What userspace knows when it loads the programs: constants for the verifier. */
 struct sw_load_config {
+	__u32 jiffies_per_second;
 	__u8 have_set_retval; /* 1: bpf_set_retval() exists here (Linux 5.18) */
-	__u8 pad[7];          /* 0 */
+	__u8 pad[3];          /* 0 */
 	/* Cookie of the network namespace that is the node's; 0: the kernel's initial one. */
 	__u64 node_netns;
 };

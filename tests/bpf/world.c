@@ -144,7 +144,8 @@ void world_publish(struct world *world, const struct world_service *service)
 	struct publication publication = {world, service->first};
 	struct plan_port port = {.proto = service->proto,
 				 .ready = service->count - service->terminating,
-				 .affinity_timeout = service->affinity_timeout};
+				 .affinity_timeout = service->affinity_timeout,
+				 .steer = service->steer};
 	struct datapath_result result;
 	struct plan plan = {};
 	struct plan_list all = plan_list_all(service->count, port.ready);

@@ -32,6 +32,7 @@ struct world_service {
 	size_t count;
 	size_t terminating; /* the last ones */
 	uint32_t affinity_timeout;
+	struct steer_policy steer;
 };
 
 extern struct sandbox sandbox;    /* of this program */

@@ -66,6 +66,13 @@ enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend
 	return kernel_says[backend];
 }
 
+/* The second is ejected. */
+uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backend)
+{
+	(void)datapath;
+	return backend == 2 ? NOW + SEC : 0;
+}
+
 uint64_t datapath_connects(const struct datapath *datapath, uint32_t backend)
 {
 	(void)datapath;
@@ -245,6 +252,7 @@ static void test_metrics(void **state)
 	assert_line(text, "swerve_map_entries{map=\"sw_slots\"} 0");
 	assert_line(text, "swerve_map_max_entries{map=\"sw_services\"} 32767");
 	assert_line(text, "swerve_probes_total 500");
+	assert_line(text, "swerve_backends_ejected 1");
 	assert_line(text, "swerve_probe_failures_total 20");
 	assert_line(text, "swerve_ready 0");
 }

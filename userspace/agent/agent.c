@@ -17,6 +17,7 @@
 #include "agent/pod_probes.h"
 #include "agent/probing.h"
 #include "agent/rescue_services.h"
+#include "agent/sense.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/container_of.h"
@@ -58,6 +59,7 @@ struct agent {
 	struct backend_index *backends;
 	struct down_conns *conns;
 	struct conn_policy conns_fallback; /* for Services whose annotations say nothing else */
+	struct sense *sense;
 	struct pod_probes *pod_probes;
 	struct probing probing;
 	struct rescue *rescue;
@@ -124,6 +126,14 @@ static void on_health_change(void *arg, const struct health_change *change)
 	}
 }
 
+static void on_sense_change(void *arg, const char *service)
+{
+	struct agent *agent = arg;
+
+	plan_again(agent, agent->again, service);
+	schedule_work(agent);
+}
+
 /* A backend is in demand. */
 static void on_wanted(void *arg, uint32_t backend)
 {
@@ -146,6 +156,7 @@ static void on_backend_change(void *arg, const struct plan_port *port,
 
 	if (change->added) {
 		probing_add(&agent->probing, port, change);
+		sense_note(agent->sense, change->index);
 		return;
 	}
 	down_conns_gone(agent->conns, change->index);
@@ -411,9 +422,13 @@ static void status_progress(void *arg, struct status_progress *ret)
 {
 	const struct agent *agent = arg;
 	struct down_conns_totals conns = down_conns_totals(agent->conns);
+	struct sense_totals sense = sense_totals(agent->sense);
 
 	*ret = (struct status_progress){.conns_closed = conns.closed,
 					.conn_errors = conns.errors,
+					.ejections = sense.ejections,
+					.spared = sense.spared,
+					.poison = sense.poison,
 					.synced = agent->synced,
 					.applied = agent->applied,
 					.eligible = model_node_is_eligible(agent->model),
@@ -475,6 +490,18 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 	return err;
 }
 
+static int open_sense(struct agent *agent, const char *pin_dir)
+{
+	const struct sense_parts parts = {.loop = agent->loop,
+					  .datapath = agent->datapath,
+					  .health = agent->health,
+					  .backends = agent->backends,
+					  .changed = on_sense_change,
+					  .arg = agent};
+
+	return sense_new(&parts, pin_dir, &agent->sense);
+}
+
 static void free_agent(struct agent **agent)
 {
 	agent_free(*agent);
@@ -509,6 +536,8 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 	err = down_conns_new(loop, agent->datapath, agent->backends, &config->health.conns,
 			     &agent->conns);
 	if (!err)
+		err = open_sense(agent, config->pin_dir);
+	if (!err)
 		err = rescue_services_open(config, &agent->status_context, &agent->rescue);
 	if (err)
 		return dp_problem(problem, err, "can not start: %s.", strerror(-err));
@@ -533,6 +562,7 @@ void agent_free(struct agent *agent)
 	loop_timer_cancel(&agent->heartbeat);
 	status_free(agent->status);
 	agent_source_free(agent->source);
+	sense_free(agent->sense);
 	down_conns_free(agent->conns);
 	rescue_free(agent->rescue);
 	health_free(agent->health);

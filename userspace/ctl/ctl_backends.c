@@ -6,6 +6,7 @@
 #include "ctl/ctl_table.h"
 #include "ctl/ctl_verbs.h"
 #include "ctl/ctl_view.h"
+#include "datapath/dp_evidence.h"
 #include "health/kernel_health.h"
 
 #include <errno.h>
@@ -53,6 +54,7 @@ static void add_wide_cells(const struct ctl_backend *backend, struct ctl_table *
 	ctl_table_cell(table, "%" PRIu64, backend->failures);
 	ctl_table_cell(table, "%" PRIu64, backend->discarded);
 	ctl_table_cell(table, "%s", backend->terminating ? "yes" : "no");
+	ctl_table_cell(table, "%u", backend->open);
 	ctl_table_cell(table, "%u", backend->index);
 }
 
@@ -66,6 +68,19 @@ static void add_difference_cell(const struct ctl_difference *difference, struct 
 		ctl_table_cell(table, "%s", ctl_difference_kind_to_str(difference->kind));
 }
 
+/* Why it is out or in: what the kernel saw, while that keeps it out, else what the probe said. */
+static void add_reason_cell(const struct ctl_backend *backend, struct ctl_table *table)
+{
+	char why[DP_EVIDENCE_SIZE];
+
+	if (backend->rank == DP_RANK_EJECTED)
+		ctl_table_cell(table, "%s, ejected for %.1fs",
+			       dp_evidence_to_str(backend->evidence, backend->status, why),
+			       backend->ejected_for);
+	else
+		ctl_table_cell(table, "%s", backend->detail);
+}
+
 static void add_row(const struct ctl_backend *backend, bool wide, struct ctl_table *table)
 {
 	char age[CTL_AGE_SIZE];
@@ -75,7 +90,7 @@ static void add_row(const struct ctl_backend *backend, bool wide, struct ctl_tab
 	ctl_table_cell(table, "%s", backend->pod);
 	ctl_table_cell(table, "%s", kernel_health_to_str(backend->health));
 	ctl_table_cell(table, "%s", backend->in_kernel ? dp_rank_to_str(backend->rank) : "");
-	ctl_table_cell(table, "%s", backend->detail);
+	add_reason_cell(backend, table);
 	ctl_table_cell(table, "%s", ctl_age_to_str(backend->since, age));
 	ctl_table_cell(table, "%" PRIu64, backend->connects);
 	ctl_table_cell(table, "%s", ctl_age_latency(backend->latency, age));
@@ -114,10 +129,11 @@ static bool any_differs(const struct ctl_view *view, const struct ctl_options *o
 
 static int print_table(const struct ctl_view *view, const struct ctl_options *options, FILE *out)
 {
-	const char *headers[18] = {"SERVICE", "ADDRESS", "POD",      "HEALTH", "RANK",
+	const char *headers[19] = {"SERVICE", "ADDRESS", "POD",      "HEALTH", "RANK",
 				   "REASON",  "SINCE",   "CONNECTS", "LATENCY"};
-	static const char *const wide[] = {"STATE",    "NEXT",      "LAST PROBE",  "PROBES",
-					   "FAILURES", "DISCARDED", "TERMINATING", "INDEX"};
+	static const char *const wide[] = {"STATE",       "NEXT",     "LAST PROBE",
+					   "PROBES",      "FAILURES", "DISCARDED",
+					   "TERMINATING", "OPEN",     "INDEX"};
 	_cleanup_(ctl_table_done) struct ctl_table table = {};
 	bool differences = any_differs(view, options);
 	size_t columns = 9;
@@ -147,6 +163,16 @@ static json_t *json_probe(const struct ctl_backend *backend)
 		(json_int_t)backend->discarded, "next", backend->next, "history", backend->history);
 }
 
+/* What the last ejection was for; null if there was none. */
+static json_t *json_ejected_for(const struct ctl_backend *backend)
+{
+	char why[DP_EVIDENCE_SIZE];
+
+	if (backend->evidence == SW_EVIDENCE_NONE)
+		return json_null();
+	return json_string(dp_evidence_to_str(backend->evidence, backend->status, why));
+}
+
 static json_t *json_backend(const struct ctl_view *view, const struct ctl_service *service,
 			    const struct ctl_backend *backend)
 {
@@ -154,16 +180,18 @@ static json_t *json_backend(const struct ctl_view *view, const struct ctl_servic
 	json_t *rank =
 		backend->in_kernel ? json_string(dp_rank_to_str(backend->rank)) : json_null();
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:I, s:I, s:o, s:b, s:b, s:o}",
-			 "service", backend->service, "address", backend->address, "pod",
-			 backend->pod, "health", kernel_health_to_str(backend->health), "rank",
-			 rank, "terminating", backend->terminating, "since_seconds",
-			 ctl_json_seconds(backend->since), "ejected_seconds",
-			 ctl_json_seconds(backend->ejected_for), "connects",
-			 (json_int_t)backend->connects, "index", (json_int_t)backend->index,
-			 "probe", json_probe(backend), "in_kernel", backend->in_kernel, "in_daemon",
-			 backend->in_daemon, "differences",
-			 ctl_json_differences(difference, difference ? 1 : 0));
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:b, s:b, "
+		"s:o}",
+		"service", backend->service, "address", backend->address, "pod", backend->pod,
+		"health", kernel_health_to_str(backend->health), "rank", rank, "terminating",
+		backend->terminating, "since_seconds", ctl_json_seconds(backend->since),
+		"ejected_seconds", ctl_json_seconds(backend->ejected_for), "ejected_for",
+		json_ejected_for(backend), "connects", (json_int_t)backend->connects, "open",
+		(json_int_t)backend->open, "index", (json_int_t)backend->index, "probe",
+		json_probe(backend), "in_kernel", backend->in_kernel, "in_daemon",
+		backend->in_daemon, "differences",
+		ctl_json_differences(difference, difference ? 1 : 0));
 }
 
 static int add_json(const struct ctl_view *view, const struct ctl_options *options,

@@ -196,6 +196,9 @@ static struct ctl_backend backend_of_kernel(const struct dp_snapshot_backend *ke
 	backend.rank = kernel->rank;
 	backend.connects = kernel->connects;
 	backend.since = seconds_since(now, kernel->changed);
+	backend.evidence = kernel->evidence;
+	backend.status = kernel->status;
+	backend.open = kernel->open;
 	backend.ejected_for = seconds_since(kernel->ejected_until, now);
 	addr_port_to_str(&kernel->addr, kernel->port, backend.address);
 	return backend;

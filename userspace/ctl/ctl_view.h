@@ -36,8 +36,11 @@ struct ctl_backend {
 	uint32_t index;
 	bool terminating;
 	enum sw_health health;
-	enum dp_rank rank;  /* DP_RANK_ABSENT if it is not in the kernel */
-	double ejected_for; /* seconds left; 0: it is not ejected */
+	enum dp_rank rank;         /* DP_RANK_ABSENT if it is not in the kernel */
+	double ejected_for;        /* seconds left; 0: it is not ejected */
+	enum sw_evidence evidence; /* of the last ejection */
+	uint32_t status;           /* HTTP status of the last ejection; 0: it was none */
+	uint32_t open;             /* TCP connections */
 	uint64_t connects;
 	double since;                            /* health last changed */
 	const char *pod, *state, *detail, *next; /* "" without a daemon */

@@ -14,6 +14,7 @@
 #include "datapath/dp_maps.h"
 #include "datapath/dp_object.h"
 #include "datapath/dp_pin_dir.h"
+#include "datapath/dp_sense.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@ struct datapath {
 	struct dp_table table;
 	struct dp_maps maps;
 	struct dp_links links;
+	struct dp_sense *sense; /* NULL: the kernel does not take it */
+	size_t watched;         /* service ports whose responses are looked at */
 	VEC(struct sw_frontend_key) undeleted;
 	datapath_wants_fn *wants;
 	void *wants_arg;
@@ -80,6 +83,27 @@ static void close_datapath(struct datapath **datapath)
 	datapath_close(*datapath);
 }
 
+static bool is_watched(const struct dp_port *port)
+{
+	return port && port->policy.outlier_5xx;
+}
+
+/* Looks at responses only while somebody wants it: that costs something for each packet. */
+static void watch_responses(const struct datapath *datapath)
+{
+	if (datapath->sense)
+		dp_sense_watch_responses(datapath->sense, datapath->watched > 0);
+}
+
+static void open_sense(struct datapath *datapath, const struct datapath_config *config)
+{
+	struct dp_install install = {.cgroup = config->cgroup, .pin_dir = config->pin_dir};
+
+	hashmap_foreach(datapath->table.ports, iter)
+		datapath->watched += is_watched(iter.value);
+	datapath->sense = dp_sense_install(&install);
+}
+
 int datapath_open(const struct datapath_config *config, struct datapath **ret,
 		  struct dp_problem *problem)
 {
@@ -107,6 +131,7 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret,
 		return dp_problem(problem, err, "can not read the maps pinned in \"%s\": %s.",
 				  config->pin_dir, strerror(-err));
 	clear_unused(datapath);
+	open_sense(datapath, config);
 	*ret = TAKE_PTR(datapath);
 	return 0;
 }
@@ -115,6 +140,7 @@ void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
 		return;
+	dp_sense_close(datapath->sense);
 	dp_links_close(&datapath->links);
 	dp_maps_close(&datapath->maps);
 	dp_table_done(&datapath->table);
@@ -301,11 +327,14 @@ static int apply_port(struct datapath *datapath, const struct application *appli
 	struct dp_policy policy = {
 		.usable = backend_is_usable, .may_take = may_take, .arg = application};
 	struct dp_changes changes = {};
+	size_t before = is_watched(dp_table_port(&datapath->table, want->name));
 	int err = dp_diff_port(&datapath->table, want, &policy, now + GRACE_PERIOD, &changes);
 
 	if (!err) {
 		err = run_ops(datapath, &changes, now);
 		show_slots(datapath, want->name);
+		datapath->watched +=
+			is_watched(dp_table_port(&datapath->table, want->name)) - before;
 		tell(datapath, &changes, want, fn, arg);
 	}
 	result->conflicts += changes.conflicts;
@@ -319,9 +348,11 @@ static int remove_port(struct datapath *datapath, struct dp_port *port, uint64_t
 		       datapath_change_fn *fn, void *arg)
 {
 	struct dp_changes changes = {};
+	size_t before = is_watched(port);
 	int err = dp_diff_remove(&datapath->table, port, now + GRACE_PERIOD, &changes);
 
 	if (!err) {
+		datapath->watched -= before;
 		err = run_ops(datapath, &changes, now);
 		if (fn)
 			tell(datapath, &changes, NULL, fn, arg);
@@ -377,6 +408,7 @@ int datapath_apply(struct datapath *datapath, const char *service, const struct 
 			err = port_err;
 	}
 	remove_err = remove_unplanned(datapath, service, plan, now, fn, arg);
+	watch_responses(datapath);
 	*ret = result;
 	return err ? err : remove_err;
 }
@@ -446,6 +478,7 @@ int datapath_sweep(struct datapath *datapath, uint64_t now)
 			return err;
 		swept++;
 	}
+	watch_responses(datapath);
 	return swept;
 }
 

@@ -2,8 +2,10 @@
 #include "datapath/dp_maps.h"
 
 #include "base/cleanup.h"
+#include "datapath/dp_pin_dir.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -124,6 +126,33 @@ int dp_maps_check(const char *pin_dir, __u32 *ret_version)
 		err = check_shape(pin_dir, map);
 		if (err)
 			return err == -ENOENT || err == -EPROTO ? -EUCLEAN : err;
+	}
+	return 0;
+}
+
+int dp_maps_reuse(struct bpf_object *object, const char *pin_dir)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		_cleanup_close_ int fd = -1;
+		char path[PATH_MAX];
+		int err;
+
+		/* Constants of the object; and bpffs takes no dots in names. */
+		if (bpf_map__is_internal(map))
+			continue;
+		err = dp_pin_path(pin_dir, bpf_map__name(map), path, sizeof(path));
+		if (err)
+			return err;
+		fd = bpf_obj_get(path);
+		if (fd == -ENOENT)
+			continue;
+		/* libbpf duplicates the descriptor. */
+		err = fd < 0 ? fd : bpf_map__reuse_fd(map, fd);
+		if (err)
+			return err;
 	}
 	return 0;
 }

@@ -32,6 +32,8 @@ enum dp_map {
 /* "sw_frontends" …: name of the map and of its pin. */
 const char *dp_map_name(enum dp_map map);
 
+struct bpf_object;
+
 struct dp_maps {
 	int frontends_fd;
 	int nodes_fd;
@@ -61,6 +63,12 @@ struct dp_frontend_entries {
  * missing or of another shape, -errno.
  */
 int dp_maps_check(const char *pin_dir, __u32 *ret_version);
+
+/*
+ * Makes an object that was opened and not yet loaded use those of its maps that are pinned; the
+ * others it makes anew. Returns 0 or -errno.
+ */
+int dp_maps_reuse(struct bpf_object *object, const char *pin_dir);
 
 /* Opens the pinned maps, for reading only if `writable` is not set. Returns 0 or -errno. */
 int dp_maps_open(const char *pin_dir, bool writable, struct dp_maps *ret);

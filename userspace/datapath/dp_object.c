@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "datapath/dp_link.h"
 #include "datapath/dp_maps.h"
 #include "datapath/dp_pin_dir.h"
 #include "swerve_abi.h"
@@ -125,29 +126,6 @@ static int check_pins(const char *pin_dir, struct dp_problem *problem)
 			  strerror(-err));
 }
 
-static int reuse_map(struct bpf_object *object, const char *pin_dir, enum dp_map map)
-{
-	struct bpf_map *bpf_map = bpf_object__find_map_by_name(object, dp_map_name(map));
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
-	int err = dp_pin_path(pin_dir, dp_map_name(map), path, sizeof(path));
-
-	if (err)
-		return err;
-	fd = bpf_obj_get(path);
-	/* libbpf duplicates the descriptor. */
-	return fd < 0 ? fd : bpf_map__reuse_fd(bpf_map, fd);
-}
-
-static int reuse_maps(struct bpf_object *object, const char *pin_dir)
-{
-	int err = 0;
-
-	for (int map = 0; !err && map < DP_MAP_COUNT; map++)
-		err = reuse_map(object, pin_dir, map);
-	return err;
-}
-
 static int pin_map(struct bpf_object *object, const char *pin_dir, enum dp_map map)
 {
 	struct bpf_map *bpf_map = bpf_object__find_map_by_name(object, dp_map_name(map));
@@ -210,7 +188,7 @@ static int load(const char *pin_dir, bool *ret_fresh, struct sock_lb_bpf **ret,
 	skel->rodata->load_config.have_set_retval = have_set_retval();
 	skel->rodata->load_config.node_netns = own_netns_cookie();
 	if (pinned)
-		err = reuse_maps(skel->obj, pin_dir);
+		err = dp_maps_reuse(skel->obj, pin_dir);
 	if (!err)
 		err = sock_lb_bpf__load(skel);
 	if (err == -EPERM || err == -EACCES)
@@ -230,45 +208,6 @@ static int load(const char *pin_dir, bool *ret_fresh, struct sock_lb_bpf **ret,
 				  strerror(-err));
 	*ret = TAKE_PTR(skel);
 	return 0;
-}
-
-/* Whether the link is attached to this very cgroup. */
-static bool link_is_on(int link_fd, int cgroup_fd)
-{
-	struct bpf_link_info info = {};
-	__u32 size = sizeof(info);
-	struct stat cgroup;
-
-	if (bpf_obj_get_info_by_fd(link_fd, &info, &size) || fstat(cgroup_fd, &cgroup))
-		return false;
-	return info.type == BPF_LINK_TYPE_CGROUP && info.cgroup.cgroup_id == cgroup.st_ino;
-}
-
-/*
- * A pinned link that does not fit is replaced: its cgroup was removed (then it is dead) or it is
- * on another cgroup than is asked for now. The new one is attached first.
- */
-static int attach(const struct bpf_program *program, const char *path, int cgroup_fd, int *ret_link)
-{
-	_cleanup_close_ int pinned = bpf_obj_get(path), created = -1;
-	int err;
-
-	if (pinned >= 0 && link_is_on(pinned, cgroup_fd)) {
-		err = bpf_link_update(pinned, bpf_program__fd(program), NULL);
-		if (!err)
-			*ret_link = TAKE_FD(pinned);
-		return err;
-	}
-	created = bpf_link_create(bpf_program__fd(program), cgroup_fd,
-				  bpf_program__expected_attach_type(program), NULL);
-	if (created < 0)
-		return created;
-	if (unlink(path) && errno != ENOENT)
-		return -errno;
-	err = bpf_obj_pin(created, path);
-	if (!err)
-		*ret_link = TAKE_FD(created);
-	return err;
 }
 
 static int attach_problem(const char *program, const char *cgroup, int err,
@@ -297,7 +236,7 @@ static int attach_all(const struct sock_lb_bpf *skel, const struct dp_install *i
 		int err = dp_pin_path(install->pin_dir, hooks[i].pin, path, sizeof(path));
 
 		if (!err)
-			err = attach(program, path, cgroup_fd, &links->fds[i]);
+			err = dp_link_attach(program, path, cgroup_fd, &links->fds[i]);
 		if (err)
 			return attach_problem(hooks[i].program, install->cgroup, err, problem);
 	}

@@ -211,6 +211,14 @@ int health_set_spec(struct health *health, uint32_t id, const struct probe_spec 
 	return target_begin(target);
 }
 
+void health_doubt(struct health *health, uint32_t id)
+{
+	struct target *target = target_find(health, id);
+
+	if (target)
+		target_doubt(target);
+}
+
 void health_remove(struct health *health, uint32_t id)
 {
 	struct target *target = hashmap_remove(health->targets, &id, sizeof(id));

@@ -122,6 +122,12 @@ int health_set_spec(struct health *health, uint32_t id, const struct probe_spec 
 /* Forgets a backend, its evidence and a probe under way. Idempotent. */
 void health_remove(struct health *health, uint32_t id);
 
+/*
+ * Somebody saw it fail: it is probed at once; if a probe is under way, again after that. Nothing
+ * happens if it is not known or not probed, or is down already.
+ */
+void health_doubt(struct health *health, uint32_t id);
+
 struct health_view {
 	enum health_state state;
 	enum health_verdict verdict;

@@ -98,6 +98,9 @@ int target_schedule(struct target *target, enum health_next next)
 	uint64_t now = loop_now(health->loop), random = random_next(health), due;
 	struct health_pace pace = target_pace(target);
 
+	if (target->doubted)
+		next = NEXT_NOW;
+	target->doubted = false;
 	target->why = next;
 	if (target_is_idle(target))
 		due = health_schedule_idle(&pace, health_demand_idle(health->demand),
@@ -106,6 +109,23 @@ int target_schedule(struct target *target, enum health_next next)
 		due = health_schedule_next(&pace, next, target->slow, target->started, now, random);
 	target->slow = next == NEXT_SLOW ? target->slow + 1 : 0;
 	return loop_timer_arm(health->loop, &target->timer, due);
+}
+
+void target_doubt(struct target *target)
+{
+	struct loop *loop = target->health->loop;
+
+	if (!target_is_probed(target) || target->fsm.state == HEALTH_DOWN)
+		return;
+	if (probe_is_under_way(&target->probe)) {
+		target->doubted = true;
+		return;
+	}
+	target->why = NEXT_NOW;
+	if (target->entry.queue)
+		health_queue_move(&target->entry, target_order(target));
+	else /* its timer is armed, so that needs no memory */
+		loop_timer_arm(loop, &target->timer, loop_now(loop));
 }
 
 /* What is well and in demand shows how far apart probes really are. */

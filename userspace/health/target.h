@@ -69,6 +69,7 @@ struct target {
 	unsigned int slow;    /* NEXT_SLOW in a row */
 	enum health_next why; /* the next probe is due */
 	bool announced;       /* that it is wanted */
+	bool doubted;         /* while a probe was under way */
 	bool spared;          /* since the last probe, one that was due */
 };
 
@@ -87,6 +88,9 @@ void target_forget(struct target *target, const char *why);
 
 /* Returns 0, or -ENOMEM of the loop. */
 int target_schedule(struct target *target, enum health_next next);
+
+/* See health_doubt(). */
+void target_doubt(struct target *target);
 
 /* Tells the caller, once, that it is in demand. */
 void target_announce(struct target *target);

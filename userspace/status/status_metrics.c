@@ -69,6 +69,25 @@ static void write_conns(FILE *out, const struct status_view *view)
 		     view->progress.conn_errors);
 }
 
+static void write_sense(FILE *out, const struct status_view *view)
+{
+	size_t ejected = 0;
+
+	vec_foreach(&view->backends, backend)
+		ejected += backend->ejected;
+	write_number(out, "swerve_backends_ejected", "gauge",
+		     "Endpoints that the kernel keeps out for what their connections showed.",
+		     ejected);
+	write_number(out, "swerve_ejections_total", "counter", "Times that it has taken one out.",
+		     view->progress.ejections);
+	write_number(out, "swerve_ejections_spared_total", "counter",
+		     "Failures after which too few others would have been left.",
+		     view->progress.spared);
+	write_number(out, "swerve_poison_requests_total", "counter",
+		     "Times that several endpoints failed at once while their probes passed.",
+		     view->progress.poison);
+}
+
 static void write_counts(FILE *out, const struct status_view *view)
 {
 	write_number(out, "swerve_services", "gauge", "Services that are served.", view->services);
@@ -212,6 +231,7 @@ void status_metrics_write(FILE *out, const struct status_view *view)
 	write_maps(out, view);
 	write_probes(out, view);
 	write_conns(out, view);
+	write_sense(out, view);
 	write_schedule(out, view);
 	write_services(out, view);
 }

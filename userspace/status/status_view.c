@@ -47,7 +47,7 @@ static enum sw_health believed_health(const struct status_context *context,
 }
 
 static struct status_backend view_backend(const struct status_context *context,
-					  const struct dp_backend *have)
+					  const struct dp_backend *have, uint64_t now)
 {
 	const char *pod = context->target(context->arg, have->index);
 	struct status_backend backend = {
@@ -56,6 +56,7 @@ static struct status_backend view_backend(const struct status_context *context,
 		.port = have->port,
 		.terminating = have->terminating,
 		.connects = datapath_connects(context->datapath, have->index),
+		.ejected = datapath_ejected_until(context->datapath, have->index) > now,
 		.pod = pod ? pod : "",
 	};
 
@@ -72,7 +73,7 @@ static int add_backends(const struct status_context *context, const struct dp_po
 
 		if (!entry->listed)
 			continue;
-		backend = view_backend(context, entry);
+		backend = view_backend(context, entry, view->now);
 
 		port->connects += backend.connects;
 		port->ready += !backend.terminating;

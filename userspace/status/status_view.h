@@ -25,6 +25,9 @@ struct status_progress {
 	size_t failing;     /* services that are not fully applied, and tried again */
 	uint64_t conns_closed; /* connections to backends that are down */
 	uint64_t conn_errors;  /* such backends of which some may still be open */
+	uint64_t ejections;    /* by what connections showed, since the daemon started */
+	uint64_t spared;       /* would have been ejected, but too few others were left */
+	uint64_t poison;       /* times that all failed, so the requests were to blame */
 };
 
 /* Where the values come from. All is borrowed. */
@@ -53,6 +56,7 @@ struct status_backend {
 	uint16_t port;         /* host order */
 	bool terminating;      /* used when nothing else is left */
 	bool known;            /* to health: `probe` is meaningful */
+	bool ejected;          /* by the kernel, for what connections showed */
 	enum sw_health health; /* as the daemon believes that the kernel has it */
 	uint64_t connects;
 	const char *pod; /* borrowed, never NULL */

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What connections show of their backends: counts failures and takes a backend out. The core,
+ * without a context: the hooks are in sense.bpf.c, and programs that hold packets back before TCP
+ * sees them (rescue) call sense_failure() themselves.
+ *
+ * A refused connection is a fact; it takes a backend out while any other one is left. Everything
+ * else may be the network, or the request: it never takes out more than half of the backends of a
+ * service, and when several of them fail within a second although probes reach them, it is the
+ * requests that are to blame, and nobody is out.
+ *
+ * On many CPUs: counters are atomic adds that are read afterwards, so the one that reaches the limit
+ * is seen by somebody. There is no compare-and-exchange before Linux 5.12 (nor in -mcpu=v2), so the
+ * judgement is guarded by a lease that is taken under a spin lock: under the lock itself no map can
+ * be read. Who does not get it goes away; the count stays, and the next failure judges.
+ */
+#pragma once
+
+#include "maps.bpf.h"
+#include "swerve_abi.h"
+
+#include <stdbool.h>
+
+#define SENSE_MS 1000000ULL
+
+enum {
+	SENSE_CONNECT_LIMIT = 2,  /* connections in a row that failed */
+	SENSE_RESPONSE_LIMIT = 3, /* connections in a row closed without a response, if not set */
+	SENSE_RATE_MIN = 10,      /* responses that are enough for a rate */
+	SENSE_SCAN = 32,          /* backends of a service that are looked at for the share */
+	SENSE_LEVEL_MAX = 6,      /* 2^6 s is more than SENSE_EJECTION_MAX */
+};
+
+#define SENSE_WINDOW         (1000 * SENSE_MS)  /* of the rate */
+#define SENSE_STALE          (10000 * SENSE_MS) /* older failures are no longer "in a row" */
+#define SENSE_SUSPECT        (100 * SENSE_MS)   /* second choice, until the probe has answered */
+#define SENSE_EJECTION_MIN   (1000 * SENSE_MS)  /* the first, then twice as long each time */
+#define SENSE_EJECTION_MAX   (60000 * SENSE_MS)
+#define SENSE_DECAY          (10000 * SENSE_MS) /* of health: forgets one ejection */
+#define SENSE_POISON_WITHIN  (1000 * SENSE_MS)
+#define SENSE_POISON_PAUSE   (10000 * SENSE_MS)
+#define SENSE_JUDGE          (10 * SENSE_MS) /* a lease that is older was left by a dead program */
+#define SENSE_DOUBT_INTERVAL (100 * SENSE_MS)
+#define SENSE_SUCCESS_STEP   (10 * SENSE_MS)
+
+enum sense_success_kind { SENSE_CONNECTED, SENSE_ANSWERED };
+
+/* One observation, and where it belongs. */
+struct sense {
+	struct sw_backend *backend;
+	struct sw_backend_load *load;
+	struct sw_service *service;
+	__u64 now;
+	__u32 index; /* of the backend */
+	__u32 service_index;
+	__u32 evidence; /* enum sw_evidence */
+	__u32 status;   /* HTTP status; 0: none */
+};
+
+/* False if the backend that the socket got is gone: then there is nobody to blame. */
+static __always_inline bool sense_find(const struct sw_socket *socket, struct sense *ret)
+{
+	ret->index = socket->backend;
+	ret->service_index = socket->service;
+	ret->backend = bpf_map_lookup_elem(&sw_backends, &ret->index);
+	ret->load = bpf_map_lookup_elem(&sw_backend_load, &ret->index);
+	ret->service = bpf_map_lookup_elem(&sw_services, &ret->service_index);
+	return ret->backend && ret->load && ret->service &&
+	       ret->backend->generation == socket->generation &&
+	       ret->backend->service == socket->service;
+}
+
+static __always_inline void sense_tell(const struct sense *sense, __u32 kind, __u64 until)
+{
+	struct sw_event *event = bpf_ringbuf_reserve(&sw_events, sizeof(*event), 0);
+
+	/* A full buffer loses it: userspace finds ejections in sw_backends, too. */
+	if (!event)
+		return;
+	event->kind = kind;
+	event->evidence = sense->evidence;
+	event->backend = sense->index;
+	event->generation = sense->backend->generation;
+	event->service = sense->service_index;
+	event->status = sense->status;
+	event->time = sense->now;
+	event->until = until;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* The same for events that each failure could cause: not all of them are worth telling. */
+static __always_inline void sense_tell_seldom(const struct sense *sense, __u32 kind)
+{
+	if (sense->now - sense->load->last_doubt < SENSE_DOUBT_INTERVAL)
+		return;
+	sense->load->last_doubt = sense->now;
+	sense_tell(sense, kind, 0);
+}
+
+static __always_inline bool sense_is_connect(__u32 evidence)
+{
+	return evidence == SW_EVIDENCE_REFUSED || evidence == SW_EVIDENCE_UNREACHABLE ||
+	       evidence == SW_EVIDENCE_TIMEOUT;
+}
+
+static __always_inline bool sense_probes_pass(const struct sw_backend *backend)
+{
+	return backend->health == SW_HEALTH_UNKNOWN || backend->health == SW_HEALTH_UP;
+}
+
+/* Counts the failure; true if that is enough. */
+static __always_inline bool sense_count_connect(const struct sense *sense)
+{
+	__sync_fetch_and_add(&sense->load->connect_failures, 1);
+	return *(volatile __u32 *)&sense->load->connect_failures >= SENSE_CONNECT_LIMIT;
+}
+
+/*
+ * The window begins with a failure, which does not count itself: otherwise each window would be
+ * one failure worse than the truth. Who begins it at the same time on another CPU may lose a count.
+ */
+static __always_inline bool sense_count_rate(const struct sense *sense)
+{
+	struct sw_backend_load *load = sense->load;
+	__u32 good, failed;
+
+	if (sense->now - load->window_start > SENSE_WINDOW) {
+		load->window_good = 0;
+		load->window_failed = 0;
+		load->window_start = sense->now;
+		return false;
+	}
+	__sync_fetch_and_add(&load->window_failed, 1);
+	good = *(volatile __u32 *)&load->window_good;
+	failed = *(volatile __u32 *)&load->window_failed;
+	return good + failed >= SENSE_RATE_MIN && failed >= good;
+}
+
+static __always_inline bool sense_count_response(struct sense *sense)
+{
+	__u32 limit = sense->service->policy.outlier_5xx;
+	bool rate = sense_count_rate(sense);
+
+	__sync_fetch_and_add(&sense->load->response_failures, 1);
+	if (*(volatile __u32 *)&sense->load->response_failures >=
+	    (limit ? limit : SENSE_RESPONSE_LIMIT))
+		return true;
+	if (rate)
+		sense->evidence = SW_EVIDENCE_RATE;
+	return rate;
+}
+
+static __always_inline void sense_reset(struct sw_backend_load *load)
+{
+	load->connect_failures = 0;
+	load->response_failures = 0;
+	load->window_start = 0;
+}
+
+/* Counts one slot of the service in *outlier. */
+static __noinline int sense_tally_slot(const struct sense *sense, struct sw_outlier *outlier,
+				       __u32 slot_index)
+{
+	struct sw_backend_load *load;
+	struct sw_backend *backend;
+	struct sw_slot *slot;
+	__u32 index;
+
+	if (!sense || !outlier)
+		return 0;
+	slot = bpf_map_lookup_elem(&sw_slots, &slot_index);
+	if (!slot)
+		return 0;
+	index = slot->backend;
+	backend = bpf_map_lookup_elem(&sw_backends, &index);
+	load = bpf_map_lookup_elem(&sw_backend_load, &index);
+	if (!backend || !load || backend->service != sense->service_index)
+		return 0;
+	outlier->ready++;
+	if (index == sense->index)
+		return 0;
+	if (backend->ejected_until > sense->now)
+		outlier->out += load->evidence != SW_EVIDENCE_REFUSED;
+	else if (sense_probes_pass(backend))
+		outlier->usable++;
+	return 0;
+}
+
+/*
+ * Whether enough is left without it, by a sample if they are many: evenly spread, since those that
+ * are well are in front. The tally is in the map and not on the stack: what the
+ * verifier does not know it need not follow through each round of the loop.
+ */
+static __always_inline bool sense_can_be_spared(const struct sense *sense,
+						struct sw_outlier *outlier)
+{
+	__u32 base = sense->service->slot_base, n = sense->service->ready;
+	__u32 step = (n + SENSE_SCAN - 1) / SENSE_SCAN;
+
+	outlier->ready = 0;
+	outlier->usable = 0;
+	outlier->out = 0;
+	for (__u32 i = 0; i < SENSE_SCAN && i * step < n; i++)
+		sense_tally_slot(sense, outlier, base + i * step);
+	if (!outlier->usable)
+		return false;
+	if (sense->evidence == SW_EVIDENCE_REFUSED)
+		return true;
+	return outlier->out == 0 || (outlier->out + 1) * 2 <= outlier->ready;
+}
+
+/* 1 s, 2 s, … 60 s, and up to half as much again, so that not all come back at once. */
+static __always_inline __u64 sense_ejection_time(const struct sense *sense)
+{
+	struct sw_backend_load *load = sense->load;
+	__u64 last = sense->backend->ejected_until, decay = 0, time;
+	__u32 level = load->ejections;
+
+	if (sense->now > last)
+		decay = (sense->now - last) / SENSE_DECAY;
+	level = level > decay ? level - decay : 0;
+	if (level > SENSE_LEVEL_MAX)
+		level = SENSE_LEVEL_MAX;
+	load->ejections = level + 1;
+	time = SENSE_EJECTION_MIN << level;
+	if (time > SENSE_EJECTION_MAX)
+		time = SENSE_EJECTION_MAX;
+	return time + (((time / 2 >> 8) * (bpf_get_prandom_u32() >> 8)) >> 16);
+}
+
+static __always_inline void sense_eject(const struct sense *sense)
+{
+	__u64 until = sense->now + sense_ejection_time(sense);
+
+	sense_reset(sense->load);
+	sense->load->evidence = sense->evidence;
+	sense->load->status = sense->status;
+	sense->backend->trial = SW_TRIAL_DUE;
+	sense->backend->ejected_until = until;
+	__sync_fetch_and_add(&sense->service->ejections, 1);
+	sense_tell(sense, SW_EVENT_EJECTED, until);
+}
+
+/*
+ * Another backend of the service reached a limit by its responses within a second, and probes of
+ * both pass: "most causes of failures are the requests themselves" (HAProxy's manual).
+ */
+static __always_inline bool sense_is_poison(const struct sense *sense,
+					    const struct sw_outlier *outlier)
+{
+	__u32 other = outlier->tripped;
+	struct sw_backend *backend;
+
+	if (!other || other == sense->index ||
+	    sense->now - outlier->tripped_at > SENSE_POISON_WITHIN)
+		return false;
+	backend = bpf_map_lookup_elem(&sw_backends, &other);
+	return backend && backend->service == sense->service_index && sense_probes_pass(backend) &&
+	       sense_probes_pass(sense->backend);
+}
+
+static __always_inline void sense_poison(const struct sense *sense, struct sw_outlier *outlier)
+{
+	__u64 until = sense->now + SENSE_POISON_PAUSE;
+	__u32 other = outlier->tripped;
+	struct sw_backend *backend = bpf_map_lookup_elem(&sw_backends, &other);
+
+	if (backend && backend->service == sense->service_index) {
+		backend->trial = SW_TRIAL_NONE;
+		backend->ejected_until = 0;
+	}
+	sense->backend->trial = SW_TRIAL_NONE;
+	sense->backend->ejected_until = 0;
+	outlier->tripped = 0;
+	sense->service->spared_until = until;
+	sense_tell(sense, SW_EVENT_POISON, until);
+}
+
+/* Who holds the lease decides: eject, spare, or find that the requests are to blame. */
+static __always_inline void sense_decide(const struct sense *sense, struct sw_outlier *outlier)
+{
+	bool response = !sense_is_connect(sense->evidence);
+
+	if (response && sense->now < sense->service->spared_until)
+		return;
+	/* Somebody else may have ejected it while this program waited. */
+	if (sense->backend->trial == SW_TRIAL_DUE && sense->now < sense->backend->ejected_until)
+		return;
+	if (response && sense_is_poison(sense, outlier)) {
+		sense_poison(sense, outlier);
+		return;
+	}
+	if (response) {
+		outlier->tripped = sense->index;
+		outlier->tripped_at = sense->now;
+	}
+	if (sense_can_be_spared(sense, outlier))
+		sense_eject(sense);
+	else
+		sense_tell_seldom(sense, SW_EVENT_SPARED);
+}
+
+static __always_inline void sense_judge(const struct sense *sense)
+{
+	__u32 index = sense->service_index;
+	struct sw_outlier *outlier = bpf_map_lookup_elem(&sw_outlier, &index);
+	__u64 until = sense->now + SENSE_JUDGE;
+	bool mine;
+
+	if (!outlier)
+		return;
+	bpf_spin_lock(&outlier->lock);
+	mine = outlier->busy_until <= sense->now;
+	if (mine)
+		outlier->busy_until = until;
+	bpf_spin_unlock(&outlier->lock);
+	if (!mine)
+		return;
+	sense_decide(sense, outlier);
+	outlier->busy_until = 0;
+}
+
+/*
+ * A connection to the backend of this socket was not made, or its response failed. `evidence` is
+ * of enum sw_evidence, up to SW_EVIDENCE_STATUS; `status` the HTTP status, or 0.
+ */
+static __noinline int sense_failure(const struct sw_socket *socket, __u32 evidence, __u32 status)
+{
+	struct sense sense = {};
+	bool enough;
+
+	if (!socket || !sense_find(socket, &sense))
+		return 0;
+	sense.now = bpf_ktime_get_ns();
+	sense.evidence = evidence;
+	sense.status = status;
+	if (sense.now - sense.load->last_failure > SENSE_STALE)
+		sense_reset(sense.load);
+	sense.load->last_failure = sense.now;
+	/* What was on its way when it was ejected says nothing new. */
+	if (sense.backend->trial == SW_TRIAL_DUE && sense.now < sense.backend->ejected_until)
+		return 0;
+	if (sense_is_connect(evidence))
+		enough = sense_count_connect(&sense);
+	else
+		enough = sense_count_response(&sense);
+	if (enough || sense.backend->trial) {
+		sense_judge(&sense);
+		return 0;
+	}
+	if (!sense_is_connect(evidence))
+		return 0;
+	sense.backend->suspect_until = sense.now + SENSE_SUSPECT;
+	sense_tell_seldom(&sense, SW_EVENT_DOUBT);
+	return 0;
+}
+
+/* Something that proves nothing, but is worth a probe. */
+static __noinline int sense_doubt(const struct sw_socket *socket, __u32 evidence)
+{
+	struct sense sense = {};
+
+	if (!socket || !sense_find(socket, &sense))
+		return 0;
+	sense.now = bpf_ktime_get_ns();
+	sense.evidence = evidence;
+	sense_tell_seldom(&sense, SW_EVENT_DOUBT);
+	return 0;
+}
+
+static __always_inline void sense_count_success(const struct sense *sense)
+{
+	struct sw_backend_load *load = sense->load;
+
+	if (load->response_failures)
+		load->response_failures = 0;
+	if (load->window_start) {
+		if (sense->now - load->window_start > SENSE_WINDOW)
+			load->window_start = 0;
+		else
+			__sync_fetch_and_add(&load->window_good, 1);
+	}
+	if (sense->now - load->last_success > SENSE_SUCCESS_STEP)
+		load->last_success = sense->now;
+}
+
+/* A success does not shorten an ejection, unless it is the trial after it. */
+static __always_inline void sense_end_trial(struct sense *sense, int kind)
+{
+	if (sense->backend->trial == SW_TRIAL_DUE && sense->now < sense->backend->ejected_until)
+		return;
+	sense->evidence = sense->load->evidence;
+	if (kind == SENSE_CONNECTED && !sense_is_connect(sense->evidence))
+		return;
+	sense->backend->trial = SW_TRIAL_NONE;
+	/* Not 0: forgetting its ejections counts from here. */
+	sense->backend->ejected_until = sense->now;
+	sense_tell(sense, SW_EVENT_RETURNED, 0);
+}
+
+/* The connection was made (SENSE_CONNECTED), or a response came that is none of a failure. */
+static __noinline int sense_success(const struct sw_socket *socket, int kind)
+{
+	struct sense sense = {};
+
+	if (!socket || !sense_find(socket, &sense))
+		return 0;
+	sense.now = bpf_ktime_get_ns();
+	if (sense.load->connect_failures)
+		sense.load->connect_failures = 0;
+	if (sense.backend->suspect_until)
+		sense.backend->suspect_until = 0;
+	if (kind == SENSE_ANSWERED)
+		sense_count_success(&sense);
+	if (sense.backend->trial)
+		sense_end_trial(&sense, kind);
+	return 0;
+}
+
+/* The socket counts as an open connection of its backend, once. */
+static __always_inline void sense_open(struct sw_socket *socket)
+{
+	struct sense sense;
+
+	if (socket->flags & SW_SOCKET_OPEN || !sense_find(socket, &sense))
+		return;
+	__sync_fetch_and_add(&sense.load->open, 1);
+	socket->flags |= SW_SOCKET_OPEN;
+}
+
+static __always_inline void sense_close(struct sw_socket *socket)
+{
+	struct sense sense;
+
+	if (!(socket->flags & SW_SOCKET_OPEN))
+		return;
+	socket->flags &= ~SW_SOCKET_OPEN;
+	if (sense_find(socket, &sense))
+		__sync_fetch_and_add(&sense.load->open, -1);
+}

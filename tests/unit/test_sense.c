@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules by which connections eject backends: the BPF core, compiled natively, with the maps as
+ * plain memory and a clock that stands still unless it is moved.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <linux/types.h>
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+#include <string.h>
+
+static void *fake_lookup(const void *map, const void *key);
+static void *fake_reserve(const void *map, __u64 size, __u64 flags);
+
+#define bpf_map_lookup_elem              fake_lookup
+#define bpf_get_prandom_u32()            ((__u32)random_value)
+#define bpf_ktime_get_ns()               now
+#define bpf_spin_lock(lock)              (void)(lock)
+#define bpf_spin_unlock(lock)            (void)(lock)
+#define bpf_ringbuf_reserve              fake_reserve
+#define bpf_ringbuf_submit(event, flags) (void)(event)
+
+static __u64 now;
+static __u64 random_value;
+
+#include "sense.bpf.h"
+#include "sense_http.bpf.h"
+
+#define MS     1000000ULL
+#define SECOND (1000 * MS)
+
+enum { BACKENDS = 256, BASE = 10, SERVICE = 1, GENERATION = 7 };
+
+static struct sw_service services[2];
+static struct sw_slot slots[BASE + BACKENDS];
+static struct sw_backend backends[BACKENDS];
+static struct sw_backend_load load[BACKENDS];
+static struct sw_outlier outlier[2];
+static struct sw_event events[64];
+static size_t told;
+
+static void *element(void *array, size_t size, size_t count, const void *key)
+{
+	__u32 index;
+
+	memcpy(&index, key, sizeof(index));
+	return index < count ? (char *)array + index * size : NULL;
+}
+
+static void *fake_lookup(const void *map, const void *key)
+{
+	if (map == &sw_services)
+		return element(services, sizeof(services[0]), 2, key);
+	if (map == &sw_slots)
+		return element(slots, sizeof(slots[0]), BASE + BACKENDS, key);
+	if (map == &sw_backends)
+		return element(backends, sizeof(backends[0]), BACKENDS, key);
+	if (map == &sw_backend_load)
+		return element(load, sizeof(load[0]), BACKENDS, key);
+	assert_ptr_equal(map, &sw_outlier);
+	return element(outlier, sizeof(outlier[0]), 2, key);
+}
+
+static void *fake_reserve(const void *map, __u64 size, __u64 flags)
+{
+	assert_ptr_equal(map, &sw_events);
+	assert_int_equal(size, sizeof(events[0]));
+	assert_int_equal(flags, 0);
+	return told < 64 ? &events[told++] : NULL;
+}
+
+/* A service with backends 1 … n, all up, that ejects after three 5xx. */
+static void serve(__u32 n)
+{
+	memset(services, 0, sizeof(services));
+	memset(backends, 0, sizeof(backends));
+	memset(load, 0, sizeof(load));
+	memset(outlier, 0, sizeof(outlier));
+	told = 0;
+	now = 1000 * SECOND;
+	random_value = 0;
+	services[SERVICE].policy.outlier_5xx = 3;
+	services[SERVICE].slot_base = BASE;
+	services[SERVICE].ready = n;
+	for (__u32 i = 1; i <= n; i++) {
+		slots[BASE + i - 1].backend = i;
+		backends[i] = (struct sw_backend){
+			.service = SERVICE, .generation = GENERATION, .health = SW_HEALTH_UP};
+	}
+}
+
+static struct sw_socket socket_of(__u32 backend)
+{
+	return (struct sw_socket){.backend = backend, .service = SERVICE, .generation = GENERATION};
+}
+
+static void fail_times(__u32 backend, unsigned int times, __u32 evidence)
+{
+	struct sw_socket socket = socket_of(backend);
+
+	while (times--)
+		sense_failure(&socket, evidence, evidence == SW_EVIDENCE_STATUS ? 500 : 0);
+}
+
+static void succeed(__u32 backend, int kind)
+{
+	struct sw_socket socket = socket_of(backend);
+
+	sense_success(&socket, kind);
+}
+
+static bool is_out(__u32 backend)
+{
+	return backends[backend].ejected_until > now;
+}
+
+static unsigned int count_out(__u32 n)
+{
+	unsigned int out = 0;
+
+	for (__u32 i = 1; i <= n; i++)
+		out += is_out(i);
+	return out;
+}
+
+static size_t count_events(__u32 kind)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < told; i++)
+		count += events[i].kind == kind;
+	return count;
+}
+
+static void test_limit_of_the_policy(void **state)
+{
+	(void)state;
+	for (__u32 limit = 1; limit <= 5; limit++) {
+		serve(2);
+		services[SERVICE].policy.outlier_5xx = limit;
+		fail_times(1, limit - 1, SW_EVIDENCE_STATUS);
+		assert_false(is_out(1));
+		fail_times(1, 1, SW_EVIDENCE_STATUS);
+		assert_true(is_out(1));
+		assert_int_equal(services[SERVICE].ejections, 1);
+		assert_int_equal(count_events(SW_EVENT_EJECTED), 1);
+		/* What was on its way says nothing new. */
+		fail_times(1, 10, SW_EVIDENCE_STATUS);
+		assert_int_equal(services[SERVICE].ejections, 1);
+	}
+}
+
+static void test_failures_of_long_ago_are_not_in_a_row(void **state)
+{
+	(void)state;
+	serve(2);
+	for (int i = 0; i < 10; i++) {
+		fail_times(1, 2, SW_EVIDENCE_STATUS);
+		now += SENSE_STALE + 1;
+	}
+	assert_false(is_out(1));
+}
+
+/* 1 s, 2 s, 4 s … 60 s, each up to half as long again. */
+static void test_ejections_get_longer(void **state)
+{
+	static const __u64 seconds[] = {1, 2, 4, 8, 16, 32, 60, 60};
+
+	(void)state;
+	for (int most = 0; most <= 1; most++) {
+		serve(2);
+		random_value = most ? UINT32_MAX : 0;
+		for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+			__u64 base = seconds[i] * SECOND;
+
+			fail_times(1, 3, SW_EVIDENCE_STATUS);
+			assert_true(is_out(1));
+			if (most)
+				assert_in_range(backends[1].ejected_until - now, base * 149 / 100,
+						base * 3 / 2);
+			else
+				assert_int_equal(backends[1].ejected_until - now, base);
+			now = backends[1].ejected_until;
+		}
+	}
+}
+
+static void test_health_shortens_the_next_one(void **state)
+{
+	(void)state;
+	serve(2);
+	for (int i = 0; i < 3; i++) {
+		fail_times(1, 3, SW_EVIDENCE_STATUS);
+		now = backends[1].ejected_until;
+	}
+	succeed(1, SENSE_ANSWERED);
+	assert_int_equal(backends[1].trial, SW_TRIAL_NONE);
+	now += 2 * SENSE_DECAY;
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	assert_int_equal(backends[1].ejected_until - now, 2 * SECOND);
+	now += 3600 * SECOND;
+	backends[1].trial = SW_TRIAL_NONE;
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	assert_int_equal(backends[1].ejected_until - now, SECOND);
+}
+
+/* Success while it is out ends nothing; the trial afterwards does, or one failure prolongs it. */
+static void test_trial(void **state)
+{
+	(void)state;
+	serve(2);
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	succeed(1, SENSE_ANSWERED);
+	assert_true(is_out(1));
+	now = backends[1].ejected_until;
+	backends[1].trial = SW_TRIAL_BEGUN;
+	backends[1].ejected_until = now + SECOND;
+	succeed(1, SENSE_CONNECTED);
+	assert_true(is_out(1));
+	fail_times(1, 1, SW_EVIDENCE_STATUS);
+	assert_int_equal(backends[1].trial, SW_TRIAL_DUE);
+	assert_int_equal(backends[1].ejected_until - now, 2 * SECOND);
+	now = backends[1].ejected_until;
+	backends[1].trial = SW_TRIAL_BEGUN;
+	backends[1].ejected_until = now + SECOND;
+	succeed(1, SENSE_ANSWERED);
+	assert_false(is_out(1));
+	assert_int_equal(backends[1].trial, SW_TRIAL_NONE);
+	assert_int_equal(count_events(SW_EVENT_RETURNED), 1);
+}
+
+/* For what failed to connect a connection is enough. */
+static void test_trial_of_a_connection(void **state)
+{
+	(void)state;
+	serve(2);
+	fail_times(1, 2, SW_EVIDENCE_REFUSED);
+	assert_true(is_out(1));
+	now = backends[1].ejected_until;
+	succeed(1, SENSE_CONNECTED);
+	assert_int_equal(backends[1].trial, SW_TRIAL_NONE);
+	assert_false(is_out(1));
+}
+
+static void test_first_refused_connection_makes_suspect(void **state)
+{
+	(void)state;
+	serve(2);
+	fail_times(1, 1, SW_EVIDENCE_REFUSED);
+	assert_true(backends[1].suspect_until > now);
+	assert_false(is_out(1));
+	assert_int_equal(count_events(SW_EVENT_DOUBT), 1);
+	succeed(1, SENSE_CONNECTED);
+	assert_int_equal(backends[1].suspect_until, 0);
+	fail_times(1, 1, SW_EVIDENCE_REFUSED);
+	assert_false(is_out(1));
+	fail_times(1, 1, SW_EVIDENCE_TIMEOUT);
+	assert_true(is_out(1));
+}
+
+/* At most half of them, but one of two and of three; for refused connections all but one. */
+static void test_share_that_may_be_out(void **state)
+{
+	(void)state;
+	for (__u32 n = 1; n <= 40; n++) {
+		unsigned int half = n < 2 ? 0 : n < 4 ? 1 : n / 2;
+
+		serve(n);
+		for (__u32 i = 1; i <= n; i++)
+			fail_times(i, 4, SW_EVIDENCE_TIMEOUT);
+		if (n <= SENSE_SCAN)
+			assert_int_equal(count_out(n), half);
+		else
+			assert_in_range(count_out(n), half - n / 4, half + n / 4);
+		serve(n);
+		for (__u32 i = 1; i <= n; i++)
+			fail_times(i, 4, SW_EVIDENCE_REFUSED);
+		if (n <= SENSE_SCAN)
+			assert_int_equal(count_out(n), n - 1);
+		assert_true(count_out(n) < n);
+	}
+}
+
+static void test_the_last_usable_one_stays(void **state)
+{
+	(void)state;
+	serve(3);
+	backends[1].health = SW_HEALTH_DOWN;
+	backends[2].health = SW_HEALTH_SUSPECT;
+	fail_times(3, 1, SW_EVIDENCE_REFUSED);
+	now += SENSE_DOUBT_INTERVAL;
+	fail_times(3, 9, SW_EVIDENCE_REFUSED);
+	assert_false(is_out(3));
+	assert_int_equal(count_events(SW_EVENT_SPARED), 1);
+	backends[1].health = SW_HEALTH_UP;
+	fail_times(3, 1, SW_EVIDENCE_REFUSED);
+	assert_true(is_out(3));
+}
+
+static void test_poison(void **state)
+{
+	(void)state;
+	serve(4);
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	assert_true(is_out(1));
+	fail_times(2, 3, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_out(4), 0);
+	assert_int_equal(count_events(SW_EVENT_POISON), 1);
+	fail_times(3, 100, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_out(4), 0);
+	/* A fact is a fact. */
+	fail_times(4, 2, SW_EVIDENCE_REFUSED);
+	assert_true(is_out(4));
+	now += SENSE_POISON_PAUSE + 1;
+	fail_times(3, 3, SW_EVIDENCE_STATUS);
+	assert_true(is_out(3));
+}
+
+/* One whose probe fails, too, and one of some time ago are no sign of poison. */
+static void test_what_is_no_poison(void **state)
+{
+	(void)state;
+	serve(4);
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	backends[1].health = SW_HEALTH_SUSPECT;
+	fail_times(2, 3, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_out(4), 2);
+	serve(4);
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	now += SENSE_POISON_WITHIN + 1;
+	backends[1].ejected_until = now + SECOND;
+	fail_times(2, 3, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_out(4), 2);
+}
+
+/* The window begins after a failure: 5 of the 10 responses that follow. */
+static void test_rate(void **state)
+{
+	(void)state;
+	serve(2);
+	services[SERVICE].policy.outlier_5xx = 100;
+	fail_times(1, 1, SW_EVIDENCE_STATUS);
+	for (int i = 0; i < 4; i++) {
+		succeed(1, SENSE_ANSWERED);
+		fail_times(1, 1, SW_EVIDENCE_STATUS);
+	}
+	assert_false(is_out(1));
+	succeed(1, SENSE_ANSWERED);
+	fail_times(1, 1, SW_EVIDENCE_STATUS);
+	assert_true(is_out(1));
+	assert_int_equal(load[1].evidence, SW_EVIDENCE_RATE);
+
+	serve(2);
+	services[SERVICE].policy.outlier_5xx = 100;
+	for (int i = 0; i < 1000; i++) {
+		succeed(1, SENSE_ANSWERED);
+		succeed(1, SENSE_ANSWERED);
+		fail_times(1, 1, SW_EVIDENCE_STATUS);
+		now += MS;
+	}
+	assert_false(is_out(1));
+}
+
+/* A reason to probe, and not more often than is of use. */
+static void test_doubt(void **state)
+{
+	struct sw_socket socket = socket_of(1);
+
+	(void)state;
+	serve(2);
+	for (int i = 0; i < 10; i++)
+		sense_doubt(&socket, SW_EVIDENCE_SILENT);
+	assert_int_equal(count_events(SW_EVENT_DOUBT), 1);
+	assert_false(is_out(1));
+	now += SENSE_DOUBT_INTERVAL;
+	sense_doubt(&socket, SW_EVIDENCE_SILENT);
+	assert_int_equal(count_events(SW_EVENT_DOUBT), 2);
+}
+
+static void test_who_judges_alone_judges(void **state)
+{
+	(void)state;
+	serve(2);
+	outlier[SERVICE].busy_until = now + 1;
+	fail_times(1, 5, SW_EVIDENCE_STATUS);
+	assert_false(is_out(1));
+	now++; /* the other one died */
+	fail_times(1, 1, SW_EVIDENCE_STATUS);
+	assert_true(is_out(1));
+	assert_int_equal(outlier[SERVICE].busy_until, 0);
+}
+
+static void test_sockets_of_another_generation_count_nothing(void **state)
+{
+	struct sw_socket socket = socket_of(1);
+
+	(void)state;
+	serve(2);
+	sense_open(&socket);
+	assert_int_equal(load[1].open, 1);
+	backends[1].generation++;
+	for (int i = 0; i < 10; i++)
+		sense_failure(&socket, SW_EVIDENCE_REFUSED, 0);
+	sense_success(&socket, SENSE_ANSWERED);
+	assert_int_equal(load[1].connect_failures, 0);
+	assert_int_equal(load[1].last_success, 0);
+	load[1].open = 0;
+	sense_close(&socket);
+	assert_int_equal(load[1].open, 0);
+}
+
+static void test_status_lines(void **state)
+{
+	static const struct {
+		const char *line;
+		__u32 status;
+		bool failure, interim;
+	} rows[] = {
+		{"HTTP/1.1 200 OK", 200, false, false}, {"HTTP/1.0 500 No", 500, true, false},
+		{"HTTP/1.1 502 xx", 502, true, false},  {"HTTP/1.1 503\r\n.", 503, true, false},
+		{"HTTP/1.1 504 xx", 504, true, false},  {"HTTP/1.1 501 xx", 501, false, false},
+		{"HTTP/1.1 505 xx", 505, false, false}, {"HTTP/1.1 429 xx", 429, false, false},
+		{"HTTP/1.1 100 xx", 100, false, true},  {"HTTP/1.1 103 xx", 103, false, true},
+		{"HTTP/1.1 101 xx", 101, false, false}, {"HTTP/2.0 500 xx", 0, false, false},
+		{"HTTP/1.x 500 xx", 0, false, false},   {"HTTP/1.1 5x0 xx", 0, false, false},
+		{"http/1.1 500 xx", 0, false, false},   {"HTTP/1.1  500 x", 0, false, false},
+		{"............", 0, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		__u32 status = sense_http_status((const __u8 *)rows[i].line);
+
+		if (status != rows[i].status ||
+		    sense_status_is_failure(status) != rows[i].failure ||
+		    sense_status_is_interim(status) != rows[i].interim)
+			fail_msg("%s: %u", rows[i].line, status);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_limit_of_the_policy),
+		cmocka_unit_test(test_failures_of_long_ago_are_not_in_a_row),
+		cmocka_unit_test(test_ejections_get_longer),
+		cmocka_unit_test(test_health_shortens_the_next_one),
+		cmocka_unit_test(test_trial),
+		cmocka_unit_test(test_trial_of_a_connection),
+		cmocka_unit_test(test_first_refused_connection_makes_suspect),
+		cmocka_unit_test(test_share_that_may_be_out),
+		cmocka_unit_test(test_the_last_usable_one_stays),
+		cmocka_unit_test(test_poison),
+		cmocka_unit_test(test_what_is_no_poison),
+		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_who_judges_alone_judges),
+		cmocka_unit_test(test_sockets_of_another_generation_count_nothing),
+		cmocka_unit_test(test_status_lines),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
