@@ -425,6 +425,7 @@ static void status_progress(void *arg, struct status_progress *ret)
 	struct sense_totals sense = sense_totals(agent->sense);
 
 	*ret = (struct status_progress){.conns_closed = conns.closed,
+					.udp_moved = conns.moved,
 					.conn_errors = conns.errors,
 					.ejections = sense.ejections,
 					.spared = sense.spared,

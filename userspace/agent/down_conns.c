@@ -137,6 +137,7 @@ static void on_closed(void *arg, const struct closer_result *result)
 	char where[ADDR_PORT_STR_SIZE];
 
 	conns->totals.closed += result->closed;
+	conns->totals.moved += result->moved;
 	addr_port_to_str(&result->job.target.addr, result->job.target.port, where);
 	log_line(
 		result->closed || result->moved ? LOG_INFO : LOG_DEBUG,

@@ -49,6 +49,7 @@ void down_conns_forget(struct down_conns *conns, uint32_t backend);
 
 struct down_conns_totals {
 	uint64_t closed; /* connections */
+	uint64_t moved;  /* connected UDP sockets, to another backend */
 	uint64_t errors; /* backends of which some may not have been closed */
 };
 

@@ -64,6 +64,9 @@ static void write_conns(FILE *out, const struct status_view *view)
 	write_number(out, "swerve_connections_closed_total", "counter",
 		     "Connections closed because their endpoint was down.",
 		     view->progress.conns_closed);
+	write_number(out, "swerve_udp_sockets_moved_total", "counter",
+		     "Connected UDP sockets that were given another endpoint.",
+		     view->progress.udp_moved);
 	write_number(out, "swerve_connections_close_errors_total", "counter",
 		     "Endpoints that were down and whose connections could not all be closed.",
 		     view->progress.conn_errors);

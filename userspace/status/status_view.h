@@ -24,6 +24,7 @@ struct status_progress {
 		away_since; /* when the API server was lost, ns of CLOCK_MONOTONIC; 0: it is there */
 	size_t failing;     /* services that are not fully applied, and tried again */
 	uint64_t conns_closed; /* connections to backends that are down */
+	uint64_t udp_moved;    /* connected UDP sockets that were given another backend */
 	uint64_t conn_errors;  /* such backends of which some may still be open */
 	uint64_t ejections;    /* by what connections showed, since the daemon started */
 	uint64_t spared;       /* would have been ejected, but too few others were left */
