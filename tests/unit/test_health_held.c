@@ -165,6 +165,27 @@ static void test_traffic_is_believed(void **arg)
 	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after ");
 }
 
+static void test_traffic_leaves_no_doubt(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct fixture *f = *arg;
+	struct health_target target;
+	uint64_t last_success = clock_now();
+
+	pool = &plenty;
+	health_set_pool(f->health, on_pool);
+	server_open(&f->server, 0);
+	spec.timeout = 30 * NSEC_PER_MSEC;
+	target = target_of(f, HEALTH_UP);
+	target.last_success = &last_success;
+	assert_int_equal(health_add(f->health, &target, &spec), 0);
+	run_until(f, (last_success = clock_now()) && view_of(f).discarded > 3);
+	expect_no_more(f);
+	assert_int_equal(view_of(f).failures, 0);
+	last_success = 0;
+	run_until(f, view_of(f).failures > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +196,7 @@ int main(void)
 		unit(test_who_flaps_is_better_than_nobody),
 		unit(test_traffic_spares_probes),
 		unit(test_traffic_is_believed),
+		unit(test_traffic_leaves_no_doubt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

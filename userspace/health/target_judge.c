@@ -70,6 +70,18 @@ static bool traffic_succeeds(const struct target *target)
 	return last && __atomic_load_n(last, __ATOMIC_RELAXED) > target->started;
 }
 
+/*
+ * Silence is no reason to doubt whom applications have answers from: as a second choice it would get
+ * no traffic any more, and lose its witnesses.
+ */
+static bool is_vouched_for(const struct target *target, enum health_verdict verdict)
+{
+	enum health_state state = target->fsm.state;
+
+	return verdict == VERDICT_AMBIGUOUS && (state == HEALTH_UP || state == HEALTH_UNKNOWN) &&
+	       traffic_succeeds(target);
+}
+
 static enum guard_verdict weigh_silence(const struct target *target, const struct guard_pool *pool)
 {
 	struct guard_witness subject = witness_of(target);
@@ -187,6 +199,8 @@ void target_finish(struct target *target, const struct probe_result *result)
 		health_lag_note(&target->health->lag, now);
 		counts = false;
 	}
+	if (counts && is_vouched_for(target, verdict))
+		counts = false;
 	target_count(target, result, counts, verdict);
 	if (counts && verdict == VERDICT_OK)
 		target_learn(target);
