@@ -132,6 +132,90 @@ static void test_unusable_backends_go_behind(void **state)
 	plan_free(&port);
 }
 
+/* A list of the first endpoints of the port. */
+static void plan_list(struct plan_port *port, uint32_t members, size_t preferred)
+{
+	struct plan_list list = plan_list_all(members, members);
+
+	list.preferred = preferred;
+	list.elsewhere = !members;
+	assert_int_equal(vec_push(&port->lists, list), 0);
+}
+
+/* Those that hints rule out get slots only while none of the preferred ones is usable. */
+static void test_others_stand_by_for_the_preferred(void **state)
+{
+	struct world *world = *state;
+	const struct sw_frontend *frontend;
+	struct plan_port port;
+	uint32_t first;
+
+	plan_init(&port, "default/web:80/tcp");
+	plan_frontend(&port, 1);
+	for (unsigned int i = 1; i <= 3; i++)
+		plan_pod(&port, i, "");
+	port.ready = 3;
+	plan_list(&port, 3, 1);
+	apply_only(world, &port);
+	frontend = kernel_frontend(world, 1);
+	assert_int_equal(frontend->ready, 1);
+	first = slot(world, frontend, 0);
+	world->kernel.backends[first].health = SW_HEALTH_DOWN;
+	apply_only(world, &port);
+	frontend = kernel_frontend(world, 1);
+	assert_int_equal(frontend->ready, 3);
+	assert_int_equal(frontend->usable, 2);
+	assert_int_equal(slot(world, frontend, 2), first);
+	for (uint32_t i = 0; i < 3; i++)
+		world->kernel.backends[slot(world, frontend, i)].health = SW_HEALTH_DOWN;
+	apply_only(world, &port);
+	assert_int_equal(kernel_frontend(world, 1)->ready, 1);
+	world->kernel.backends[first].health = SW_HEALTH_UP;
+	apply_only(world, &port);
+	assert_int_equal(kernel_frontend(world, 1)->ready, 1);
+	assert_int_equal(kernel_frontend(world, 1)->usable, 1);
+	plan_free(&port);
+}
+
+/* An endpoint is one backend, whatever lists it is in; a frontend changes its list in one step. */
+static void test_lists_share_backends(void **state)
+{
+	struct world *world = *state;
+	struct dp_changes changes;
+	struct plan_port port;
+
+	plan_init(&port, "default/web:80/tcp");
+	plan_frontend(&port, 1);
+	plan_frontend(&port, 2);
+	plan_frontend(&port, 3);
+	for (unsigned int i = 1; i <= 3; i++)
+		plan_pod(&port, i, "");
+	port.ready = 3;
+	plan_list(&port, 3, 3);
+	plan_list(&port, 2, 2);
+	plan_list(&port, 0, 0);
+	port.frontends.items[1].list = 1;
+	port.frontends.items[2].list = 2;
+	changes = apply(world, &port);
+	assert_int_equal(changes.backends.len, 3);
+	dp_changes_done(&changes);
+	check_serves(world, &port, 1);
+	assert_int_equal(world->table.backends.count, 3);
+	assert_int_equal(kernel_frontend(world, 2)->ready, 2);
+	assert_int_equal(kernel_frontend(world, 3)->ready, 0);
+	assert_int_equal(kernel_frontend(world, 3)->flags, SW_FRONTEND_ELSEWHERE);
+	assert_int_equal(slot(world, kernel_frontend(world, 1), 0),
+			 slot(world, kernel_frontend(world, 2), 0));
+	port.frontends.items[0].list = 1;
+	port.frontends.items[1].list = 0;
+	changes = apply(world, &port);
+	assert_int_equal(changes.backends.len, 0);
+	dp_changes_done(&changes);
+	check_serves(world, &port, 1);
+	assert_int_equal(kernel_frontend(world, 1)->ready, 2);
+	plan_free(&port);
+}
+
 static void test_freed_elements_wait_for_the_grace_period(void **state)
 {
 	struct world *world = *state;
@@ -319,6 +403,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_new_pod_with_the_address_of_another_is_a_new_backend, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unusable_backends_go_behind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_others_stand_by_for_the_preferred, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_lists_share_backends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_freed_elements_wait_for_the_grace_period,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_frontend_of_another_service_is_a_conflict,
