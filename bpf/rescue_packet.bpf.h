@@ -102,3 +102,18 @@ static __always_inline __u32 packet_window_shift(struct __sk_buff *skb, const st
 	}
 	return 0;
 }
+
+/*
+ * Copies `len` bytes from `offset` on, from 1 to `max` (a constant). Returns whether it did. The
+ * length is 64 bits wide, or the verifier loses its limits between test and use (-mcpu=v2), and one
+ * less while it is tested, since verifiers before Linux 5.13 learn nothing of a minimum from "!= 0".
+ */
+static __always_inline bool packet_copy(struct __sk_buff *skb, __u32 offset, void *to, __u64 len,
+					__u64 max)
+{
+	len -= 1;
+	barrier_var(len);
+	if (len >= max)
+		return false;
+	return !bpf_skb_load_bytes(skb, offset, to, len + 1);
+}

@@ -31,15 +31,72 @@ static __always_inline bool is_retryable(__u32 status)
 static __always_inline __u32 keep_response(struct __sk_buff *skb, struct request *request,
 					   const struct packet *packet)
 {
-	__u64 used = request->rescue.request_len, len = packet->len;
+	__u64 used = request->rescue.request_len;
 
 	barrier_var(used);
-	barrier_var(len);
-	if (used > SW_REQUEST_MAX || len < 1 || len > SW_RESPONSE_MAX)
+	if (used > SW_REQUEST_MAX ||
+	    !packet_copy(skb, packet->offset, request->bytes + used, packet->len, SW_RESPONSE_MAX))
 		return 0;
-	if (bpf_skb_load_bytes(skb, packet->offset, request->bytes + used, len))
-		return 0;
-	return len;
+	return packet->len;
+}
+
+/*
+ * On a connection that is used again and again its end matters while it is idle: the next request
+ * may be on its way already. Whether it is idle the worker tells from the response's first and last
+ * bytes and its length; they take the place of the request, which is done with.
+ */
+static __always_inline void note_first(struct __sk_buff *skb, struct request *request,
+				       const struct packet *packet)
+{
+	__u64 len = packet->len;
+
+	request->rescue.request_len = 0;
+	request->rescue.response_len = 0;
+	request->rescue.received = 0;
+	if (request->rescue.turns < 2)
+		return;
+	if (len > SW_IDLE_MAX)
+		len = SW_IDLE_MAX;
+	if (!packet_copy(skb, packet->offset, request->bytes, len, SW_IDLE_MAX))
+		return;
+	request->rescue.response_len = len;
+}
+
+static __always_inline void note_last(struct __sk_buff *skb, struct request *request,
+				      const struct packet *packet)
+{
+	__u32 end = packet->seq + packet->len - request->rescue.seq;
+
+	if (request->rescue.turns < 2 || packet->len < sizeof(request->rescue.tail) ||
+	    (__s32)(end - request->rescue.received) <= 0)
+		return;
+	request->rescue.received = end;
+	bpf_skb_load_bytes(skb, skb->len - sizeof(request->rescue.tail), request->rescue.tail,
+			   sizeof(request->rescue.tail));
+}
+
+/* The response has begun, or goes on. */
+static __always_inline int received_more(struct __sk_buff *skb, struct request *request,
+					 const struct packet *packet)
+{
+	__u32 kept = request->rescue.response_len;
+
+	if (packet->len) {
+		note_last(skb, request, packet);
+		return PACKET_PASS;
+	}
+	if (!(packet->flags & (TCP_FIN | TCP_RST)) || !kept ||
+	    packet->seq - request->rescue.seq != request->rescue.received ||
+	    !is_retried_on(request, SW_FAILURE_RESET))
+		return PACKET_PASS;
+	request->rescue.failure = SW_FAILURE_RESET;
+	request->rescue.tcp_flags = packet->flags;
+	if (!turn_move(request, TURN_RESPONSE, TURN_DEFERRED))
+		return PACKET_PASS;
+	if (report(request, SW_RESCUE_IDLE, kept))
+		return PACKET_DROP;
+	request->turn = TURN_RESPONSE;
+	return PACKET_PASS;
 }
 
 /* Takes the request over to the worker. Returns the verdict on the packet that failed it. */
@@ -73,7 +130,10 @@ static __always_inline int received_response(struct __sk_buff *skb, struct reque
 		if (is_retryable(status))
 			return hold(skb, request, packet, SW_FAILURE_STATUS);
 		outstanding_remove(request);
-		turn_move(request, TURN_REQUEST, status ? TURN_RESPONSE : TURN_IGNORED);
+		if (!turn_move(request, TURN_REQUEST, status ? TURN_RESPONSE : TURN_IGNORED))
+			return PACKET_PASS;
+		note_first(skb, request, packet);
+		note_last(skb, request, packet);
 		return PACKET_PASS;
 	}
 	if (!ahead && packet->flags & (TCP_FIN | TCP_RST))
@@ -151,6 +211,8 @@ static __always_inline int received(struct __sk_buff *skb, const struct bpf_sock
 		if (packet->len)
 			turn_move(request, TURN_SKIPPED, TURN_RESPONSE);
 		return PACKET_PASS;
+	case TURN_RESPONSE:
+		return received_more(skb, request, packet);
 	case TURN_DEFERRED:
 	case TURN_HELD:
 		return received_held(request, packet);
@@ -188,6 +250,11 @@ static __always_inline int ordered_release(struct request *request, const struct
 	return packet->len || packet->flags & (TCP_FIN | TCP_RST) ? PACKET_PASS : PACKET_DROP;
 }
 
+static __always_inline int ordered_end(struct request *request)
+{
+	return turn_move(request, TURN_DEFERRED, TURN_IGNORED) ? PACKET_PASS : PACKET_DROP;
+}
+
 static __always_inline int ordered_report(struct request *request)
 {
 	request->rescue.tcp_flags = 0;
@@ -217,6 +284,8 @@ static __always_inline int ordered(struct request *request, const struct packet 
 		return ordered_answer(request, packet);
 	case SW_ORDER_RELEASE:
 		return ordered_release(request, packet);
+	case SW_ORDER_END:
+		return ordered_end(request);
 	default:
 		return ordered_report(request);
 	}

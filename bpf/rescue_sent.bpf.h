@@ -50,6 +50,7 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->rescue.backend_addr = packet->target;
 	request->rescue.backend_port = packet->target_port;
 	request->rescue.request_len = 0;
+	request->rescue.turns = 0;
 	request->rescue.ack = request->end = packet->seq + 1;
 	request->window_shift = packet_window_shift(skb, packet);
 	request->turn = TURN_CONNECTING;
@@ -60,22 +61,15 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 static __always_inline bool capture(struct __sk_buff *skb, struct request *request,
 				    const struct packet *packet)
 {
-	/* 64 bits wide, or the verifier loses the limits between test and use (-mcpu=v2). */
 	__u64 used = request->rescue.request_len, len = packet->len;
 
 	barrier_var(used);
-	barrier_var(len);
-	if (used) {
-		if (used >= SW_REQUEST_MAX || len < 1 || len > SW_RESPONSE_MAX ||
-		    used + len > SW_REQUEST_MAX)
+	if (!used) {
+		if (!packet_copy(skb, packet->offset, request->bytes, len, SW_REQUEST_MAX))
 			return false;
-		if (bpf_skb_load_bytes(skb, packet->offset, request->bytes + used, len))
-			return false;
-	} else {
-		if (len < 1 || len > SW_REQUEST_MAX)
-			return false;
-		if (bpf_skb_load_bytes(skb, packet->offset, request->bytes, len))
-			return false;
+	} else if (used >= SW_REQUEST_MAX || used + len > SW_REQUEST_MAX ||
+		   !packet_copy(skb, packet->offset, request->bytes + used, len, SW_RESPONSE_MAX)) {
+		return false;
 	}
 	request->rescue.request_len = used + len;
 	request->rescue.ack = request->end = packet->seq + packet->len;
@@ -100,6 +94,8 @@ static __always_inline bool begin(struct __sk_buff *skb, struct request *request
 {
 	request->rescue.request_len = 0;
 	request->rescue.method = 0;
+	if (request->rescue.turns < 0xffff)
+		request->rescue.turns++;
 	request->rescue.since = bpf_ktime_get_ns();
 	request->rescue.seq = packet->ack;
 	request->rescue.window = (__u32)packet->window << (request->window_shift & 15);

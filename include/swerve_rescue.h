@@ -17,6 +17,7 @@
 enum {
 	SW_REQUEST_MAX = 4096,  /* bytes of a request that can be replayed */
 	SW_RESPONSE_MAX = 3584, /* bytes of a held response that are kept */
+	SW_IDLE_MAX = 1024,     /* bytes of a response that are kept to see whether it was whole */
 	SW_RESCUES_SIZE = 4194304,
 	SW_MAX_OUTSTANDING = 65536,
 };
@@ -47,11 +48,12 @@ enum sw_rescue_kind {
 	SW_RESCUE_REQUEST = 1,  /* a request has failed; comes again when more of it was sent */
 	SW_RESCUE_CONNECT = 2,  /* a connection was refused: there is no request yet */
 	SW_RESCUE_PROGRESS = 3, /* the client has sent a segment after its request was taken over */
+	SW_RESCUE_IDLE = 4, /* the backend has ended a connection that is used again and again */
 };
 
 /*
  * Record of sw_rescues: this, then the request, then the payload of the response that was held
- * back, as far as it was kept. PROGRESS has neither.
+ * back, as far as it was kept. PROGRESS has neither, IDLE has the first bytes of the last response.
  */
 struct sw_rescue {
 	__u64 cookie; /* of the client's socket */
@@ -68,14 +70,16 @@ struct sw_rescue {
 	__u8 failure;       /* enum sw_failure, one bit */
 	__u8 tcp_flags;     /* of what was held back, PROGRESS: of what the client sent */
 	__u8 method;        /* enum sw_method, one bit; 0: none of them */
-	__u16 pad;          /* 0 */
+	__u16 turns;        /* requests that this connection has had; at most 65535 */
 	__u32 service;      /* index into sw_services */
 	__u32 backend;      /* index into sw_backends */
 	__u32 seq;          /* the next that the client expects from the backend */
 	__u32 ack;          /* the next that the client will send */
 	__u32 window;       /* bytes that the client takes from seq on (PROGRESS) */
+	__u32 received;     /* IDLE: the length of the last response, as far as it came */
+	__u8 tail[4];       /* IDLE: how it ended */
 };
-_Static_assert(sizeof(struct sw_rescue) == 104, "no hidden padding");
+_Static_assert(sizeof(struct sw_rescue) == 112, "no hidden padding");
 
 /* Value of sw_outstanding, by the socket's cookie: a request, or a SYN, that waits for an answer. */
 struct sw_outstanding {
@@ -98,5 +102,6 @@ _Static_assert(sizeof(struct sw_outstanding) == 56, "no hidden padding");
 enum sw_order {
 	SW_ORDER_ANSWER = 0x5357,  /* part of another backend's response: while it is replayed */
 	SW_ORDER_RELEASE = 0x5358, /* what was held back; the connection is the backend's again */
-	SW_ORDER_REPORT = 0x5359,  /* never let through: tell about the outstanding request */
+	SW_ORDER_END = 0x5359,     /* the end that was held back, unless a request was sent since */
+	SW_ORDER_REPORT = 0x535a,  /* never let through: tell about the outstanding request */
 };

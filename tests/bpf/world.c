@@ -145,12 +145,14 @@ void world_publish(struct world *world, const struct world_service *service)
 	struct plan_port port = {.proto = service->proto,
 				 .ready = service->count - service->terminating,
 				 .affinity_timeout = service->affinity_timeout,
-				 .steer = service->steer};
+				 .steer = service->steer,
+				 .retry = RETRY_POLICY_DEFAULT};
 	struct datapath_result result;
 	struct plan plan = {};
 	struct plan_list all = plan_list_all(service->count, port.ready);
 	struct addr addr;
 
+	port.retry.on = service->retry_on;
 	snprintf(port.name, sizeof(port.name), "%.100s:80/%s", service->name,
 		 service->proto == IPPROTO_UDP ? "udp" : "tcp");
 	assert_int_equal(addr_from_str(service->frontend, &addr), 0);

@@ -33,6 +33,7 @@ struct world_service {
 	size_t terminating; /* the last ones */
 	uint32_t affinity_timeout;
 	struct steer_policy steer;
+	uint32_t retry_on; /* enum retry_failure; all else of the retry policy is the default */
 };
 
 extern struct sandbox sandbox;    /* of this program */

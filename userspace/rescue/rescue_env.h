@@ -41,6 +41,7 @@ struct rescue_env {
 	struct dp_rescue *datapath;
 	struct client_netns_cache *netns;
 	struct hashmap *jobs;    /* socket cookie → struct rescue_job */
+	struct hashmap *idle;    /* socket cookie → struct idle_end of rescue_idle.c */
 	struct hashmap *budgets; /* index into sw_services → struct rescue_budget */
 	bool mark_attempts;      /* replayed requests get a header that says so */
 	pthread_mutex_t lock;    /* for results */

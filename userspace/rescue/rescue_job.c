@@ -551,7 +551,7 @@ void rescue_job_connect(struct rescue_env *env, const struct sw_rescue *record)
 	if (client_peer_find(&client, env->netns, loop_now(env->loop)))
 		return;
 	if (has_other_backend(env, record) &&
-	    getrandom(&first, sizeof(first), GRND_NONBLOCK) == sizeof(first))
+	    getrandom(&first, sizeof(first), GRND_INSECURE) == sizeof(first))
 		client_peer_send(&client, SW_ORDER_ANSWER, SEGMENT_SYN | SEGMENT_ACK, first,
 				 record->ack, NULL, 0);
 	else

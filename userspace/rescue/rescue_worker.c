@@ -11,6 +11,7 @@
 #include "datapath/dp_rescue.h"
 #include "loop/loop.h"
 #include "rescue/client_peer.h"
+#include "rescue/rescue_idle.h"
 #include "rescue/rescue_job.h"
 #include "rescue/tcp_segment.h"
 
@@ -61,6 +62,9 @@ static void on_record(void *arg, const struct sw_rescue *record, size_t size)
 		break;
 	case SW_RESCUE_PROGRESS:
 		rescue_job_progress(env, record);
+		break;
+	case SW_RESCUE_IDLE:
+		rescue_idle_report(env, record, size);
 		break;
 	}
 }
@@ -168,6 +172,7 @@ static void wind_up(struct rescue_worker *worker)
 	dp_rescue_heartbeat(worker->datapath, 0);
 	dp_rescue_consume(worker->datapath, on_record, &worker->env);
 	rescue_job_end_all(&worker->env);
+	rescue_idle_end_all(&worker->env);
 	dp_rescue_detach(worker->datapath);
 }
 
@@ -202,6 +207,8 @@ static int set_up_loop(struct rescue_worker *worker)
 	worker->records = (struct loop_io){.fn = on_records, .fd = dp_rescue_fd(worker->datapath)};
 	worker->heartbeat.fn = on_heartbeat;
 	worker->scan.fn = on_scan;
+	/* What fails from the first moment on is held: the thread is about to start. */
+	dp_rescue_heartbeat(worker->datapath, now);
 	err = loop_io_add(worker->loop, &worker->wake, EPOLLIN);
 	if (!err)
 		err = loop_io_add(worker->loop, &worker->records, EPOLLIN);

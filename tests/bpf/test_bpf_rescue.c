@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Failures that are held back, and those that are not, with the real worker: clients and servers are
+ * plain sockets of this program. Only loopback, so it runs on any kernel that boots.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bpf/world.h"
+
+#include "base/clock.h"
+#include "base/duration.h"
+#include "datapath/dp_rescue.h"
+#include "model/retry_policy.h"
+#include "rescue/rescue_worker.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define GET     "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POST    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx"
+#define PUT     "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx"
+#define OK      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
+#define ERR     "HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\nERR"
+#define RESCUED "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK"
+
+enum { SERVERS = 2 };
+
+static struct world_service service = {
+	.name = "default/web", .frontend = "10.96.0.10", .proto = IPPROTO_TCP, .count = SERVERS};
+
+/* What one test works with. */
+struct scene {
+	struct world *world;
+	struct rescue_worker *worker;
+	struct rescue_results results;
+	int client;
+	int first; /* the connection that the client made */
+};
+
+static void start_worker(struct scene *scene)
+{
+	struct rescue_worker_config config = {.cgroup = sandbox.cgroup, .pin_dir = sandbox.pin_dir};
+
+	if (rescue_worker_start(&config, &scene->results, &scene->worker, &problem))
+		fail_msg("%s", problem.text);
+}
+
+static struct scene make_scene(void **state, const char *frontend, const char *address,
+			       uint32_t retry_on)
+{
+	struct scene scene = {.world = *state, .client = -1, .first = -1};
+
+	service.frontend = frontend;
+	service.address = address;
+	service.retry_on = retry_on;
+	for (int i = 0; i < SERVERS; i++)
+		world_serve(scene.world, i, address, SOCK_STREAM);
+	world_publish(scene.world, &service);
+	start_worker(&scene);
+	return scene;
+}
+
+static void end_scene(struct scene *scene)
+{
+	rescue_worker_stop(scene->worker);
+	close(scene->client);
+	close(scene->first);
+}
+
+static void limit_waiting(int fd)
+{
+	struct timeval limit = {.tv_sec = 20}; /* emulated machines are slow */
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+/* The next connection that any server gets. */
+static int accept_any(const struct world *world)
+{
+	struct pollfd fds[SERVERS];
+	int fd = -1;
+
+	for (int i = 0; i < SERVERS; i++)
+		fds[i] = (struct pollfd){.fd = world->servers[i], .events = POLLIN};
+	assert_true(poll(fds, SERVERS, 20000) > 0);
+	for (int i = 0; i < SERVERS && fd < 0; i++) {
+		if (fds[i].revents)
+			fd = accept4(fds[i].fd, NULL, NULL, SOCK_CLOEXEC);
+	}
+	assert_true(fd >= 0);
+	limit_waiting(fd);
+	return fd;
+}
+
+static bool nobody_comes(const struct world *world)
+{
+	struct pollfd fds[SERVERS];
+
+	for (int i = 0; i < SERVERS; i++)
+		fds[i] = (struct pollfd){.fd = world->servers[i], .events = POLLIN};
+	return poll(fds, SERVERS, 100) == 0;
+}
+
+static void dial(struct scene *scene)
+{
+	scene->client = world_dial(strchr(service.frontend, ':') ? AF_INET6 : AF_INET, SOCK_STREAM,
+				   service.frontend, 80);
+	assert_true(scene->client >= 0);
+	limit_waiting(scene->client);
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void hear(int fd, const char *text)
+{
+	char got[8192];
+	size_t used = 0;
+
+	while (used < strlen(text)) {
+		ssize_t n = recv(fd, got + used, strlen(text) - used, 0);
+
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	got[used] = '\0';
+	assert_string_equal(got, text);
+}
+
+static void hear_end(int fd)
+{
+	char byte;
+
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+}
+
+static void hear_reset(int fd)
+{
+	char byte;
+
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void close_with_reset(int *fd)
+{
+	struct linger linger = {.l_onoff = 1};
+
+	setsockopt(*fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(*fd);
+	*fd = -1;
+}
+
+/* The client's request reaches a server, which is left to fail. */
+static void ask(struct scene *scene, const char *request)
+{
+	dial(scene);
+	scene->first = accept_any(scene->world);
+	say(scene->client, request);
+	hear(scene->first, request);
+}
+
+/* The worker brings the request to the other server, which answers; so the client hears it. */
+static void expect_rescue(struct scene *scene, const char *request)
+{
+	int second = accept_any(scene->world);
+
+	hear(second, request);
+	say(second, OK);
+	hear(scene->client, RESCUED);
+	hear_end(scene->client);
+	close(second);
+}
+
+static void test_status(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
+
+	ask(&scene, GET);
+	say(scene.first, ERR);
+	expect_rescue(&scene, GET);
+	/* The failed server's side is freed at once. */
+	hear_reset(scene.first);
+	end_scene(&scene);
+}
+
+static void test_ipv6(void **state)
+{
+	struct scene scene = make_scene(state, "fd00:10:96::10", "::1", RETRY_5XX);
+
+	ask(&scene, GET);
+	say(scene.first, ERR);
+	expect_rescue(&scene, GET);
+	hear_reset(scene.first);
+	end_scene(&scene);
+}
+
+static void test_reset(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	ask(&scene, PUT);
+	close_with_reset(&scene.first);
+	expect_rescue(&scene, PUT);
+	end_scene(&scene);
+}
+
+static void test_end(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	ask(&scene, GET);
+	shutdown(scene.first, SHUT_WR);
+	expect_rescue(&scene, GET);
+	end_scene(&scene);
+}
+
+/* The pod dies between the handshake and the request. */
+static void test_reset_before_the_request(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	dial(&scene);
+	scene.first = accept_any(scene.world);
+	close_with_reset(&scene.first);
+	say(scene.client, GET);
+	expect_rescue(&scene, GET);
+	end_scene(&scene);
+}
+
+/* Of a refused connection nothing was sent, so any method may be sent elsewhere. */
+static void test_refused(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_REFUSED);
+
+	/* Both are tried out: which one the kernel chooses is left to chance. */
+	world_shut(scene.world, 0);
+	for (int i = 0; i < 20; i++) {
+		int server;
+
+		dial(&scene);
+		say(scene.client, POST);
+		server = accept4(scene.world->servers[1], NULL, NULL, SOCK_CLOEXEC);
+		assert_true(server >= 0);
+		hear(server, POST);
+		say(server, OK);
+		close(server);
+		hear(scene.client, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n");
+		close(scene.client);
+	}
+	rescue_worker_results(scene.worker, &scene.results);
+	assert_true(scene.results.stats.ended[RESCUE_REFUSED][RESCUE_RESCUED] > 0);
+	scene.client = -1;
+	end_scene(&scene);
+}
+
+static void test_a_request_in_pieces(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
+	const char *request = PUT;
+
+	dial(&scene);
+	scene.first = accept_any(scene.world);
+	for (size_t i = 0; i < strlen(request); i++)
+		assert_int_equal(send(scene.client, request + i, 1, 0), 1);
+	hear(scene.first, request);
+	say(scene.first, ERR);
+	expect_rescue(&scene, request);
+	end_scene(&scene);
+}
+
+/* All fail: the client gets what it would have got, and its connection lives on. */
+static void test_all_fail(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
+	int second;
+
+	ask(&scene, GET);
+	say(scene.first, ERR);
+	second = accept_any(scene.world);
+	hear(second, GET);
+	say(second, "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+	hear(scene.client, ERR);
+	say(scene.client, GET);
+	hear(scene.first, GET);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	close(second);
+	end_scene(&scene);
+}
+
+static void test_what_is_never_replayed(void **state)
+{
+	static const char *const requests[] = {
+		POST,
+		"PATCH / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+		GET GET,
+		"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+		"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+		"\x16\x03\x01 hello",
+	};
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1",
+					RETRY_5XX | RETRY_RESET | RETRY_REFUSED);
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		ask(&scene, requests[i]);
+		say(scene.first, ERR);
+		hear(scene.client, ERR);
+		assert_true(nobody_comes(scene.world));
+		close(scene.first);
+		close(scene.client);
+	}
+	ask(&scene, POST);
+	close_with_reset(&scene.first);
+	hear_reset(scene.client);
+	assert_true(nobody_comes(scene.world));
+	end_scene(&scene);
+}
+
+static void test_only_what_the_service_says(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	ask(&scene, GET);
+	say(scene.first, ERR);
+	hear(scene.client, ERR);
+	assert_true(nobody_comes(scene.world));
+	end_scene(&scene);
+}
+
+static void test_a_service_that_did_not_opt_in(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", 0);
+
+	ask(&scene, GET);
+	say(scene.first, ERR);
+	hear(scene.client, ERR);
+	close_with_reset(&scene.first);
+	hear_reset(scene.client);
+	assert_true(nobody_comes(scene.world));
+	end_scene(&scene);
+}
+
+/* A worker that gives no sign of life gets nothing, and what it had is let go. */
+static void test_no_worker(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX | RETRY_RESET);
+	struct dp_rescue *rescue;
+
+	rescue_worker_stop(scene.worker);
+	scene.worker = NULL;
+	assert_int_equal(dp_rescue_open(sandbox.cgroup, sandbox.pin_dir, &rescue, &problem), 0);
+	assert_int_equal(dp_rescue_attach(rescue), 0);
+	ask(&scene, GET);
+	say(scene.first, ERR);
+	hear(scene.client, ERR);
+	close(scene.first);
+	close(scene.client);
+	dp_rescue_heartbeat(rescue, clock_now());
+	ask(&scene, GET);
+	say(scene.first, ERR);
+	/* Held until the last sign of life is too old: then it is sent again. */
+	hear(scene.client, ERR);
+	dp_rescue_close(rescue);
+	end_scene(&scene);
+}
+
+static int run(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_status),
+		TEST(test_ipv6),
+		TEST(test_reset),
+		TEST(test_end),
+		TEST(test_reset_before_the_request),
+		TEST(test_refused),
+		TEST(test_a_request_in_pieces),
+		TEST(test_all_fail),
+		TEST(test_what_is_never_replayed),
+		TEST(test_only_what_the_service_says),
+		TEST(test_a_service_that_did_not_opt_in),
+		TEST(test_no_worker),
+	};
+#undef TEST
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return world_run(run);
+}

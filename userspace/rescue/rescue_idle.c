@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rescue/rescue_idle.h"
+
+#include "base/container_of.h"
+#include "base/duration.h"
+#include "base/hashmap.h"
+#include "loop/loop.h"
+#include "rescue/client_peer.h"
+#include "rescue/http_response.h"
+#include "rescue/rescue_env.h"
+#include "rescue/tcp_segment.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer than a busy client takes to send its next request, shorter than anybody notices. */
+#define HOLD (10 * NSEC_PER_MSEC)
+
+struct idle_end {
+	struct rescue_env *env;
+	struct sw_rescue record;
+	struct client_peer client;
+	struct loop_timer timer;
+};
+
+bool rescue_idle_is_whole(const struct sw_rescue *record, const char *head)
+{
+	struct http_response response = {.to_head = record->method == SW_METHOD_HEAD};
+	uint64_t rest = record->received - record->response_len;
+	struct bytes out = {};
+	bool whole = false;
+
+	if (record->received < record->response_len ||
+	    http_response_feed(&response, head, record->response_len, &out))
+		goto out;
+	if (response.state == HTTP_RESPONSE_DONE)
+		whole = !rest;
+	else if (response.state == HTTP_RESPONSE_LENGTH)
+		whole = rest == response.left;
+	else if (response.state == HTTP_RESPONSE_CHUNKED)
+		whole = !memcmp(record->tail, "\r\n\r\n", sizeof(record->tail));
+out:
+	bytes_done(&out);
+	http_response_free(&response);
+	return whole;
+}
+
+static void let_through(const struct client_peer *client, const struct sw_rescue *record)
+{
+	uint8_t ends = record->tcp_flags & (SEGMENT_FIN | SEGMENT_RST);
+
+	client_peer_send(client, SW_ORDER_END, SEGMENT_ACK | ends, record->seq + record->received,
+			 record->ack, NULL, 0);
+}
+
+static void free_idle(struct idle_end *idle)
+{
+	loop_timer_cancel(&idle->timer);
+	hashmap_remove(idle->env->idle, &idle->record.cookie, sizeof(idle->record.cookie));
+	client_peer_done(&idle->client);
+	free(idle);
+}
+
+static void on_timer(struct loop_timer *timer, uint64_t now)
+{
+	struct idle_end *idle = container_of(timer, struct idle_end, timer);
+
+	(void)now;
+	let_through(&idle->client, &idle->record);
+	free_idle(idle);
+}
+
+/* Takes the client's reference over. */
+static int keep(struct rescue_env *env, const struct sw_rescue *record, struct client_peer *client)
+{
+	struct idle_end *idle = calloc(1, sizeof(*idle));
+
+	if (!idle)
+		return -ENOMEM;
+	idle->env = env;
+	idle->record = *record;
+	idle->client = *client;
+	idle->timer.fn = on_timer;
+	client->netns = NULL;
+	if (hashmap_put(env->idle, &record->cookie, sizeof(record->cookie), idle) ||
+	    loop_timer_arm(env->loop, &idle->timer, loop_now(env->loop) + HOLD)) {
+		*client = idle->client;
+		idle->client.netns = NULL;
+		free_idle(idle);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, size_t size)
+{
+	struct client_peer client = client_peer_of(record);
+
+	if (size < sizeof(*record) + record->response_len ||
+	    hashmap_get(env->idle, &record->cookie, sizeof(record->cookie)) ||
+	    client_peer_find(&client, env->netns, loop_now(env->loop)))
+		return;
+	if (!rescue_idle_is_whole(record, (const char *)(record + 1)) || keep(env, record, &client))
+		let_through(&client, record);
+	client_peer_done(&client);
+}
+
+void rescue_idle_end_all(struct rescue_env *env)
+{
+	struct hashmap_iter iter = {};
+
+	while (hashmap_next(env->idle, &iter)) {
+		struct idle_end *idle = iter.value;
+
+		let_through(&idle->client, &idle->record);
+		free_idle(idle);
+	}
+}
