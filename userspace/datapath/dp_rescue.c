@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -206,29 +207,57 @@ void dp_rescue_forget_outstanding(struct dp_rescue *rescue, uint64_t cookie)
 	bpf_map_delete_elem(bpf_map__fd(rescue->skel->maps.sw_outstanding), &key);
 }
 
-int dp_rescue_pick(const struct dp_rescue *rescue, const struct sw_frontend_key *frontend,
-		   const uint32_t *tried, size_t tried_count, uint32_t random, uint64_t now,
-		   uint32_t *ret_index, struct sw_backend *ret_backend)
+static bool read_frontend(const struct dp_rescue *rescue, const struct sw_frontend_key *key,
+			  uint32_t service, struct sw_frontend *ret)
 {
-	struct sw_frontend value;
-	struct dp_pick pick = {.frontend = &value,
+	return !bpf_map_lookup_elem(rescue->maps.frontends_fd, key, ret) &&
+	       ret->check == sw_frontend_check(key, ret) && ret->service == service;
+}
+
+/* The address itself, or the NodePort behind it: which of them, the service tells. */
+static bool find_frontend(const struct dp_rescue *rescue, const struct dp_rescue_choice *choice,
+			  struct sw_frontend *ret)
+{
+	struct sw_frontend_key key = {.addr = choice->addr,
+				      .port = choice->port,
+				      .proto = IPPROTO_TCP,
+				      .scope = SW_SCOPE_ADDRESS};
+
+	if (read_frontend(rescue, &key, choice->service, ret))
+		return true;
+	/* Of the address only its family is left: ::ffff:0:0, or all zero. */
+	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)choice->addr.bytes))
+		memset(key.addr.bytes + 12, 0, 4);
+	else
+		key.addr = (struct sw_addr){};
+	key.scope = SW_SCOPE_THIS_NODE;
+	if (read_frontend(rescue, &key, choice->service, ret))
+		return true;
+	key.scope = SW_SCOPE_OTHER_NODES;
+	return read_frontend(rescue, &key, choice->service, ret);
+}
+
+int dp_rescue_pick(const struct dp_rescue *rescue, const struct dp_rescue_choice *choice,
+		   uint64_t now, uint32_t *ret_index, struct sw_backend *ret_backend)
+{
+	struct sw_frontend frontend;
+	struct dp_pick pick = {.frontend = &frontend,
 			       .slots = rescue->maps.slots,
 			       .backends = rescue->maps.backends,
-			       .tried = tried,
-			       .tried_count = tried_count,
+			       .tried = choice->tried,
+			       .tried_count = choice->tried_count,
 			       .now = now,
-			       .random = random};
+			       .random = choice->random};
 	uint32_t index;
 
-	if (bpf_map_lookup_elem(rescue->maps.frontends_fd, frontend, &value) ||
-	    value.check != sw_frontend_check(frontend, &value))
+	if (!find_frontend(rescue, choice, &frontend))
 		return -ENOENT;
 	index = dp_pick(&pick);
 	if (!index)
 		return -ENOENT;
 	*ret_index = index;
 	*ret_backend = rescue->maps.backends[index];
-	return ret_backend->service == value.service ? 0 : -ENOENT;
+	return ret_backend->service == frontend.service ? 0 : -ENOENT;
 }
 
 const struct sw_service *dp_rescue_service(const struct dp_rescue *rescue, uint32_t service)

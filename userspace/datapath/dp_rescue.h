@@ -47,10 +47,19 @@ typedef void dp_rescue_outstanding_fn(void *arg, uint64_t cookie,
 void dp_rescue_each_outstanding(struct dp_rescue *rescue, dp_rescue_outstanding_fn *fn, void *arg);
 void dp_rescue_forget_outstanding(struct dp_rescue *rescue, uint64_t cookie);
 
-/* Another backend of a frontend than those that were tried. Returns 0 or -ENOENT. */
-int dp_rescue_pick(const struct dp_rescue *rescue, const struct sw_frontend_key *frontend,
-		   const uint32_t *tried, size_t tried_count, uint32_t random, uint64_t now,
-		   uint32_t *ret_index, struct sw_backend *ret_backend);
+/* Who failed, and who has been tried. */
+struct dp_rescue_choice {
+	struct sw_addr addr;   /* what the application asked for */
+	uint16_t port;         /* host order */
+	uint32_t service;      /* whose frontend that was */
+	const uint32_t *tried; /* indices into sw_backends */
+	size_t tried_count;
+	uint32_t random; /* where to begin among equally good ones */
+};
+
+/* Another backend of the same frontend than those that were tried. Returns 0 or -ENOENT. */
+int dp_rescue_pick(const struct dp_rescue *rescue, const struct dp_rescue_choice *choice,
+		   uint64_t now, uint32_t *ret_index, struct sw_backend *ret_backend);
 
 /* The counters and the policy of a service; another service's once this one is gone. Borrowed. */
 const struct sw_service *dp_rescue_service(const struct dp_rescue *rescue, uint32_t service);

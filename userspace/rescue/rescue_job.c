@@ -20,7 +20,6 @@
 #include "rescue/tcp_segment.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -300,22 +299,30 @@ static int start_replay(struct rescue_job *job, const struct sw_backend *backend
 	return err;
 }
 
+/* The first one is the backend that failed. */
+static struct dp_rescue_choice choice_of(const struct sw_rescue *record)
+{
+	return (struct dp_rescue_choice){.addr = record->frontend_addr,
+					 .port = record->frontend_port,
+					 .service = record->service,
+					 .tried = &record->backend,
+					 .tried_count = 1,
+					 .random = (uint32_t)(record->cookie * 2654435761U)};
+}
+
 /* Goes to another backend, or gives up if there is none. */
 static void next_attempt(struct rescue_job *job)
 {
-	struct sw_frontend_key frontend = {.addr = job->record.frontend_addr,
-					   .port = job->record.frontend_port,
-					   .proto = IPPROTO_TCP};
+	struct dp_rescue_choice choice = choice_of(&job->record);
 	struct sw_backend backend;
 	uint64_t now = loop_now(job->env->loop);
 	uint32_t index;
 
 	replay_stop(&job->replay);
 	while (job->tried_count < MAX_ATTEMPTS && now < job->deadline) {
-		uint32_t random = (uint32_t)(job->record.cookie * 2654435761U + job->tried_count);
-
-		if (dp_rescue_pick(job->env->datapath, &frontend, job->tried, job->tried_count,
-				   random, now, &index, &backend))
+		choice.tried = job->tried;
+		choice.tried_count = job->tried_count;
+		if (dp_rescue_pick(job->env->datapath, &choice, now, &index, &backend))
 			break;
 		job->tried[job->tried_count++] = index;
 		if (!start_replay(job, &backend))
@@ -534,13 +541,11 @@ void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record)
 
 static bool has_other_backend(const struct rescue_env *env, const struct sw_rescue *record)
 {
-	struct sw_frontend_key frontend = {
-		.addr = record->frontend_addr, .port = record->frontend_port, .proto = IPPROTO_TCP};
+	struct dp_rescue_choice choice = choice_of(record);
 	struct sw_backend backend;
 	uint32_t index;
 
-	return !dp_rescue_pick(env->datapath, &frontend, &record->backend, 1, 0,
-			       loop_now(env->loop), &index, &backend);
+	return !dp_rescue_pick(env->datapath, &choice, loop_now(env->loop), &index, &backend);
 }
 
 void rescue_job_connect(struct rescue_env *env, const struct sw_rescue *record)
