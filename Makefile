@@ -130,7 +130,8 @@ $(BUILD)/tests/resolve-musl: tests/harness/resolve.c
 
 # What is pure: bytes in, values out.
 FUZZED := userspace/base/% userspace/model/% userspace/source/decode% \
-	  $(patsubst %,userspace/source/kube_%.c,body frame list watch objects)
+	  $(patsubst %,userspace/source/kube_%.c,body frame list watch objects) \
+	  userspace/rescue/http_% userspace/rescue/bytes.c
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(SRCS) | $(SKELS)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)

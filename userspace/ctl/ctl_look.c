@@ -22,7 +22,7 @@ enum { LOOKS = 3, HTTP_OK = 200 };
 
 /* The daemon */
 
-static int fetch(const char *address, const char *path, char **ret, char *problem)
+int ctl_look_fetch(const char *address, const char *path, char **ret, char *problem)
 {
 	char url[256];
 	struct http_fetch fetch = {.url = url, .timeout = ANSWER_TIMEOUT, .size_max = ANSWER_MAX};
@@ -60,11 +60,11 @@ static int ask_daemon(const char *address, struct ctl_belief *ret, char *problem
 			 "the daemon was not asked, as the status address is empty");
 		return -EINVAL;
 	}
-	err = fetch(address, "/v1/status", &status, problem);
+	err = ctl_look_fetch(address, "/v1/status", &status, problem);
 	if (!err)
-		err = fetch(address, "/v1/services", &services, problem);
+		err = ctl_look_fetch(address, "/v1/services", &services, problem);
 	if (!err)
-		err = fetch(address, "/v1/backends", &backends, problem);
+		err = ctl_look_fetch(address, "/v1/backends", &backends, problem);
 	if (err)
 		return err;
 	texts = (struct belief_texts){status, services, backends};

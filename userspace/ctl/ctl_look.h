@@ -24,4 +24,10 @@ struct ctl_look {
  */
 int ctl_look(const struct ctl_options *options, struct ctl_look *ret);
 
+/*
+ * Asks the daemon for one page of its status API. Returns 0 and the text, which the caller frees, or
+ * -errno with a sentence in `problem`, which has room for CTL_PROBLEM_SIZE.
+ */
+int ctl_look_fetch(const char *address, const char *path, char **ret, char *problem);
+
 void ctl_look_done(struct ctl_look *look);

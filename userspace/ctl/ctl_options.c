@@ -12,7 +12,7 @@
 #define DEFAULT_STATUS_ADDRESS "127.0.0.1:9810"
 
 const char ctl_options_help[] =
-	"usage: swervectl services|backends [option...] [NAME-FILTER]\n"
+	"usage: swervectl services|backends|rescue [option...] [NAME-FILTER]\n"
 	"       swervectl status [option...]\n"
 	"\n"
 	"Shows what swerved believes and what the kernel holds, joined, and where the two\n"
@@ -21,6 +21,7 @@ const char ctl_options_help[] =
 	"  services                   service ports: frontends, endpoints, counters\n"
 	"  backends                   endpoints: health, why, and how the kernel ranks them\n"
 	"  status                     daemon, heartbeat, counts, every difference\n"
+	"  rescue                     failed requests that were replayed on another endpoint\n"
 	"\n"
 	"NAME-FILTER is a part of a service's name or, with one of *?[, a shell pattern for all\n"
 	"of it; for backends, also of the address or the pod.\n"
@@ -36,8 +37,10 @@ const char ctl_options_help[] =
 	"Exit status: 0, 1 if neither daemon nor maps could be read, 2 for a wrong command line.\n"
 	"docs/swervectl.md describes every column and every field of the JSON.\n";
 
-static const char *const verbs[] = {
-	[CTL_SERVICES] = "services", [CTL_BACKENDS] = "backends", [CTL_STATUS] = "status"};
+static const char *const verbs[] = {[CTL_SERVICES] = "services",
+				    [CTL_BACKENDS] = "backends",
+				    [CTL_STATUS] = "status",
+				    [CTL_RESCUE] = "rescue"};
 _Static_assert(ARRAY_SIZE(verbs) == CTL_VERB_COUNT, "a name for every verb");
 
 static const char *const formats[] = {
@@ -155,7 +158,8 @@ static int finish(struct parser *parser)
 	if (parser->options.help || parser->options.version)
 		return 0;
 	if (!parser->words)
-		return fail(parser, "a command is missing", ": services, backends or status");
+		return fail(parser, "a command is missing",
+			    ": services, backends, status or rescue");
 	if (parser->options.verb == CTL_STATUS && parser->options.filter)
 		return fail(parser, "unexpected argument ", parser->options.filter);
 	return 0;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum ctl_verb { CTL_SERVICES, CTL_BACKENDS, CTL_STATUS, CTL_VERB_COUNT };
+enum ctl_verb { CTL_SERVICES, CTL_BACKENDS, CTL_STATUS, CTL_RESCUE, CTL_VERB_COUNT };
 enum ctl_format { CTL_TABLE, CTL_WIDE, CTL_JSON, CTL_FORMAT_COUNT };
 
 struct ctl_options {

@@ -5,8 +5,10 @@
 #include "ctl/ctl_age.h"
 #include "ctl/ctl_look.h"
 #include "ctl/ctl_options.h"
+#include "ctl/ctl_rescue.h"
 #include "ctl/ctl_verbs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +47,26 @@ static int print(const struct ctl_view *view, const struct ctl_options *options)
 		return ctl_backends(view, options, stdout);
 	case CTL_STATUS:
 		return ctl_status(view, options, stdout);
+	case CTL_RESCUE:
 	case CTL_VERB_COUNT:
 		break;
 	}
 	return 0;
+}
+
+static int run_rescue(const struct ctl_options *options)
+{
+	_cleanup_free_ char *text = NULL;
+	char problem[CTL_PROBLEM_SIZE];
+	int err = ctl_look_fetch(options->status_address, "/v1/rescue", &text, problem);
+
+	if (!err)
+		err = ctl_rescue(text, options, stdout, problem, sizeof(problem));
+	if (err)
+		fprintf(stderr, "swervectl: %s.\n", err == -ENOMEM ? strerror(ENOMEM) : problem);
+	if (fflush(stdout) || ferror(stdout))
+		return EXIT_FAILURE;
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int run(const struct ctl_options *options)
@@ -89,5 +107,5 @@ int main(int argc, char *argv[])
 		puts("swervectl " SWERVE_VERSION);
 		return EXIT_SUCCESS;
 	}
-	return run(&options);
+	return options.verb == CTL_RESCUE ? run_rescue(&options) : run(&options);
 }
