@@ -221,18 +221,83 @@ static __always_inline __u32 roll(struct dice *dice, __u32 n)
 	return ((__u64)number * n) >> 32;
 }
 
+/* How many slots are worth a draw. */
+static __always_inline __u32 draw_from(const struct sw_frontend *frontend,
+				       const struct moment *moment)
+{
+	return !moment->distrust && frontend->usable ? frontend->usable : frontend->ready;
+}
+
 /* Draws at random, so that the share of a backend that is out spreads evenly over the others. */
 static __always_inline void draw(const struct sw_frontend *frontend, const struct moment *moment,
 				 struct dice *dice, struct choice *best)
 {
-	__u32 n = frontend->ready;
+	__u32 n = draw_from(frontend, moment);
 
-	if (!moment->distrust && frontend->usable)
-		n = frontend->usable;
 	if (!n)
 		return;
 	for (int i = 0; i < CHOOSE_TRIES && best->rank != RANK_USABLE; i++)
 		consider_slot(frontend, roll(dice, n), moment, best);
+}
+
+static __always_inline __u32 open_connections(__u32 backend)
+{
+	struct sw_backend_load *load = bpf_map_lookup_elem(&sw_backend_load, &backend);
+
+	return load ? load->open : 0;
+}
+
+/*
+ * The power of two choices: one more draw, and the one with fewer open connections is taken. That is
+ * nearly as good as the least of all, costs the same for any number of backends, and does not send
+ * all CPUs to the same one (Mitzenmacher 2001).
+ */
+static __noinline int prefer_less_open(const struct sw_frontend *frontend,
+				       const struct moment *moment, struct dice *dice,
+				       struct choice *best)
+{
+	struct choice other = {.rank = RANK_ABSENT};
+	__u32 n, position, index;
+	struct sw_slot *slot;
+
+	if (!frontend || !moment || !dice || !best)
+		return 0;
+	n = draw_from(frontend, moment);
+	if (n < 2 || best->rank != RANK_USABLE)
+		return 0;
+	other.avoid = best->avoid;
+	/* One of the others: the last one stands in for the one that there is already. */
+	position = roll(dice, n - 1);
+	index = frontend->slot_base + position;
+	slot = bpf_map_lookup_elem(&sw_slots, &index);
+	if (slot && slot->backend == best->backend)
+		position = n - 1;
+	consider_slot(frontend, position, moment, &other);
+	if (other.rank != RANK_USABLE ||
+	    open_connections(other.backend) >= open_connections(best->backend))
+		return 0;
+	best->backend = other.backend;
+	best->port = other.port;
+	best->addr = other.addr;
+	best->generation = other.generation;
+	best->trial = other.trial;
+	return 0;
+}
+
+/*
+ * Round robin is a seed that makes the first roll fall on whose turn it is; if that one is out, the
+ * next rolls are as good as random. On several CPUs at once two connections may get the same turn.
+ */
+static __always_inline void take_turn(const struct sw_frontend *frontend,
+				      const struct moment *moment, struct dice *dice)
+{
+	__u32 n = draw_from(frontend, moment), service = frontend->service;
+	struct sw_outlier *state = bpf_map_lookup_elem(&sw_outlier, &service);
+
+	if (!state || !n)
+		return;
+	__sync_fetch_and_add(&state->turn, 1);
+	dice->seed = (((__u64)(*(volatile __u32 *)&state->turn % n) * 2 + 1) << 31) / n;
 }
 
 static __always_inline void scan(const struct sw_frontend *frontend, const struct moment *moment,
@@ -337,9 +402,13 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, const st
 		if (asker->tried_service == frontend.service && frontend.usable > 1 &&
 		    !affinity.timeout)
 			ret->avoid = asker->tried;
+		if (service && service->policy.balance == SW_BALANCE_ROUND_ROBIN && !dice.seed)
+			take_turn(&frontend, &moment, &dice);
 		draw(&frontend, &moment, &dice, ret);
 		if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
 			scan(&frontend, &moment, &dice, ret);
+		if (service && service->policy.balance == SW_BALANCE_LEAST_CONN && !dice.seed)
+			prefer_less_open(&frontend, &moment, &dice, ret);
 	}
 	if (affinity.timeout && ret->rank != RANK_ABSENT)
 		affinity_pin(&affinity, ret->backend, ret->generation, moment.now);

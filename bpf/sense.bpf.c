@@ -210,10 +210,13 @@ static __always_inline void on_response(struct __sk_buff *skb, const struct bpf_
 	if (sense_status_is_interim(status))
 		return;
 	socket->answered = sent;
-	if (sense_status_is_failure(status))
+	if (sense_status_is_failure(status)) {
+		socket->flags |= SW_SOCKET_BAD;
 		sense_failure(socket, SW_EVIDENCE_STATUS, status);
-	else
+	} else {
+		socket->flags &= ~SW_SOCKET_BAD;
 		sense_success(socket, SENSE_ANSWERED);
+	}
 }
 
 /*

@@ -338,8 +338,11 @@ static __noinline int sense_failure(const struct sw_socket *socket, __u32 eviden
 		sense_reset(sense.load);
 	sense.load->last_failure = sense.now;
 	/* What was on its way when it was ejected says nothing new. */
-	if (sense.backend->trial == SW_TRIAL_DUE && sense.now < sense.backend->ejected_until)
+	if (sense.backend->trial == SW_TRIAL_DUE && sense.now < sense.backend->ejected_until) {
+		if (evidence == SW_EVIDENCE_STATUS)
+			sense_tell_seldom(&sense, SW_EVENT_STRAY);
 		return 0;
+	}
 	if (sense_is_connect(evidence))
 		enough = sense_count_connect(&sense);
 	else

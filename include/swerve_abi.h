@@ -262,8 +262,8 @@ _Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
 
 /*
  * Element of sw_outlier, same index as sw_services: lets one program at a time judge over the
- * backends of a service, however many CPUs see failures. The lock guards busy_until only, the
- * rest belongs to whoever holds that.
+ * backends of a service, however many CPUs see failures. The lock guards busy_until only, what
+ * follows belongs to whoever holds that, but for the last field.
  */
 struct sw_outlier {
 	struct bpf_spin_lock lock;
@@ -273,7 +273,7 @@ struct sw_outlier {
 	__u32 ready;  /* for who judges now: how many backends the service has, */
 	__u32 usable; /* how many of the others are well, */
 	__u32 out;    /* how many of the others are ejected for anything but refused connections */
-	__u32 pad;    /* 0 */
+	__u32 turn;   /* of balance round-robin: counts connections. Atomic add */
 };
 _Static_assert(sizeof(struct sw_outlier) == 40, "no hidden padding");
 
@@ -298,6 +298,7 @@ enum sw_socket_flag {
 	SW_SOCKET_OPEN = 1,   /* it counts in sw_backend_load.open */
 	SW_SOCKET_FAILED = 2, /* its failure was counted */
 	SW_SOCKET_HTTP = 4,   /* its responses are looked at */
+	SW_SOCKET_BAD = 8,    /* the last of them failed */
 };
 
 enum sw_event_kind {
@@ -306,6 +307,7 @@ enum sw_event_kind {
 	SW_EVENT_SPARED = 3,   /* would be out, if enough others were left */
 	SW_EVENT_POISON = 4,   /* several at once: the requests are to blame, nobody is out */
 	SW_EVENT_RETURNED = 5, /* the trial after an ejection went well */
+	SW_EVENT_STRAY = 6,    /* a connection of before its ejection goes on failing */
 };
 
 /* Record of sw_events, the ring buffer from BPF to userspace. */

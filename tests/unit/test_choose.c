@@ -164,6 +164,51 @@ static void test_one_connection_tries_out_what_was_ejected(void **state)
 	}
 }
 
+static void test_round_robin(void **state)
+{
+	(void)state;
+	serve(5, 0);
+	services[SERVICE].policy.balance = SW_BALANCE_ROUND_ROBIN;
+	for (int i = 0; i < 1000; i++)
+		choose(CHOICE_BACKEND);
+	for (__u32 i = 1; i <= 5; i++)
+		assert_int_equal(load[i].connects, 200);
+	/* Who is out has no turn. */
+	backends[2].health = SW_HEALTH_DOWN;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(choose(CHOICE_BACKEND).rank, RANK_USABLE);
+	assert_int_equal(load[2].connects, 200);
+}
+
+/* Each connection stays open: then the numbers stay close together. */
+static void test_least_connections(void **state)
+{
+	__u32 most = 0, least = UINT32_MAX;
+
+	(void)state;
+	serve(10, 0);
+	services[SERVICE].policy.balance = SW_BALANCE_LEAST_CONN;
+	load[3].open = 1000;
+	for (int i = 0; i < 9000; i++)
+		load[choose(CHOICE_BACKEND).backend].open++;
+	for (__u32 i = 1; i <= 10; i++) {
+		if (i == 3)
+			continue;
+		most = load[i].open > most ? load[i].open : most;
+		least = load[i].open < least ? load[i].open : least;
+	}
+	assert_true(most - least < 10);
+	assert_true(load[3].open < 1100);
+	/* The only one, and one that is out. */
+	serve(2, 0);
+	load[1].open = 100;
+	backends[2].health = SW_HEALTH_DOWN;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(choose(CHOICE_BACKEND).backend, 1);
+	serve(1, 0);
+	assert_int_equal(choose(CHOICE_BACKEND).backend, 1);
+}
+
 static void test_verdicts_of_a_dead_daemon_are_ignored(void **state)
 {
 	unsigned int counts[2];
@@ -411,6 +456,8 @@ int main(void)
 		cmocka_unit_test_setup(test_ejection_ends_by_itself, setup),
 		cmocka_unit_test_setup(test_slow_start, setup),
 		cmocka_unit_test_setup(test_one_connection_tries_out_what_was_ejected, setup),
+		cmocka_unit_test_setup(test_round_robin, setup),
+		cmocka_unit_test_setup(test_least_connections, setup),
 		cmocka_unit_test_setup(test_verdicts_of_a_dead_daemon_are_ignored, setup),
 		cmocka_unit_test_setup(test_no_endpoints_is_refused_and_counted, setup),
 		cmocka_unit_test_setup(test_element_given_to_another_service_is_absent, setup),

@@ -497,6 +497,7 @@ static int open_sense(struct agent *agent, const char *pin_dir)
 					  .datapath = agent->datapath,
 					  .health = agent->health,
 					  .backends = agent->backends,
+					  .conns = agent->conns,
 					  .changed = on_sense_change,
 					  .arg = agent};
 

@@ -71,12 +71,17 @@ static bool can_be_spared(const struct down_conns *conns, const struct dp_port *
 	       has_other(conns, port, info->index);
 }
 
-static int close_all(struct down_conns *conns, const struct backend_info *info, uint32_t service)
+/* Those whose storage has all of `flags`. */
+static int close_those(struct down_conns *conns, const struct backend_info *info, uint32_t service,
+		       uint32_t flags)
 {
 	struct closer_job job = {
 		.id = info->index,
 		.proto = info->proto,
-		.target = {.addr = info->addr, .port = info->port, .service = service},
+		.target = {.addr = info->addr,
+			   .port = info->port,
+			   .service = service,
+			   .flags = flags},
 	};
 
 	return closer_push(conns->closer, &job);
@@ -98,7 +103,7 @@ static uint64_t act(struct down_conns *conns, uint32_t backend, const struct dow
 	port = dp_table_port(datapath_table(conns->datapath), info->service);
 	if (!port || !info->conns.close_on_down || !can_be_spared(conns, port, info))
 		return now + AGAIN;
-	if (close_all(conns, info, port->service))
+	if (close_those(conns, info, port->service, 0))
 		return now + AGAIN;
 	return UINT64_MAX;
 }
@@ -141,10 +146,11 @@ static void on_closed(void *arg, const struct closer_result *result)
 	addr_port_to_str(&result->job.target.addr, result->job.target.port, where);
 	log_line(
 		result->closed || result->moved ? LOG_INFO : LOG_DEBUG,
-		"closed %zu connection(s) of \"%s\" to backend %s, which is down or gone, moved %zu "
-		"UDP socket(s): %zu network namespace(s), %" PRIu64 " ms",
-		result->closed, service, where, result->moved, result->namespaces,
-		(uint64_t)(result->took / NSEC_PER_MSEC));
+		"closed %zu connection(s) of \"%s\" to backend %s, which %s, moved %zu UDP socket(s): "
+		"%zu network namespace(s), %" PRIu64 " ms",
+		result->closed, service, where,
+		result->job.target.flags ? "answers with errors" : "is down or gone", result->moved,
+		result->namespaces, (uint64_t)(result->took / NSEC_PER_MSEC));
 	if (!result->errors)
 		return;
 	conns->totals.errors++;
@@ -251,9 +257,21 @@ void down_conns_gone(struct down_conns *conns, uint32_t backend)
 	if (!info || info->proto != IPPROTO_UDP)
 		return;
 	port = dp_table_port(datapath_table(conns->datapath), info->service);
-	if (port && has_other(conns, port, backend) && close_all(conns, info, port->service))
+	if (port && has_other(conns, port, backend) && close_those(conns, info, port->service, 0))
 		log_error("out of memory: sockets of \"%s\" stay with a backend that is gone",
 			  info->service);
+}
+
+void down_conns_failing(struct down_conns *conns, uint32_t backend)
+{
+	const struct backend_info *info = backend_index_get(conns->backends, backend);
+	const struct dp_port *port =
+		info ? dp_table_port(datapath_table(conns->datapath), info->service) : NULL;
+
+	if (!port || !info->conns.close_on_down || !can_be_spared(conns, port, info))
+		return;
+	if (close_those(conns, info, port->service, SW_SOCKET_BAD))
+		log_error("out of memory: connections to a backend that fails stay open");
 }
 
 void down_conns_forget(struct down_conns *conns, uint32_t backend)

@@ -39,6 +39,13 @@ void down_conns_free(struct down_conns *conns);
 void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health health, bool hangs);
 
 /*
+ * The kernel has ejected a backend for its responses: connections whose last response failed are
+ * closed, at once and with the same exceptions, since nothing else makes a client with keep-alive go
+ * elsewhere. To be called again while there still are such.
+ */
+void down_conns_failing(struct down_conns *conns, uint32_t backend);
+
+/*
  * The backend is gone, and is still in the index. TCP connections stay, as with kube-proxy, which
  * forgets UDP flows: connected UDP sockets are moved if another endpoint works.
  */

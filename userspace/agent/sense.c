@@ -2,6 +2,7 @@
 #include "agent/sense.h"
 
 #include "agent/backend_index.h"
+#include "agent/down_conns.h"
 #include "base/cleanup.h"
 #include "base/container_of.h"
 #include "base/duration.h"
@@ -114,6 +115,8 @@ static void on_ejected(struct sense *sense, const struct sw_event *event,
 		 duration_to_str(ms * NSEC_PER_MSEC, length));
 	log_backend(LOG_WARN, info, what, dp_evidence_to_str(event->evidence, event->status, why));
 	watch(sense, event->backend, event->until);
+	if (event->status)
+		down_conns_failing(sense->parts.conns, event->backend);
 	health_doubt(sense->parts.health, event->backend);
 	plan_again(sense, event->backend);
 }
@@ -161,6 +164,9 @@ static void on_event(void *arg, const struct sw_event *event)
 		return;
 	case SW_EVENT_POISON:
 		on_poison(sense, info);
+		return;
+	case SW_EVENT_STRAY:
+		down_conns_failing(sense->parts.conns, event->backend);
 		return;
 	case SW_EVENT_RETURNED:
 		log_backend(LOG_INFO, info, "is back after its ejection",

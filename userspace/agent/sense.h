@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct backend_index;
+struct down_conns;
 struct datapath;
 struct health;
 struct loop;
@@ -21,6 +22,7 @@ struct sense_parts {
 	struct datapath *datapath;
 	struct health *health;
 	const struct backend_index *backends;
+	struct down_conns *conns;
 	sense_changed_fn *changed;
 	void *arg;
 };

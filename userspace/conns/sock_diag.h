@@ -25,6 +25,7 @@ struct sock_diag_target {
 	struct addr addr;
 	uint16_t port;    /* host order */
 	uint32_t service; /* index into sw_services */
+	uint32_t flags;   /* of enum sw_socket_flag: what its storage must have; 0: nothing */
 };
 
 /* What one request can ask for; its bytecode has a length of 16 bits. */
