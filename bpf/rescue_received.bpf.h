@@ -6,6 +6,7 @@
 #pragma once
 
 #include "rescue_turn.bpf.h"
+#include "sense.bpf.h"
 
 /* The status of the response that a payload begins with; 0 if it is no HTTP/1. */
 static __always_inline __u32 http_status(struct __sk_buff *skb, const struct packet *packet)
@@ -99,8 +100,24 @@ static __always_inline int received_more(struct __sk_buff *skb, struct request *
 	return PACKET_PASS;
 }
 
+/*
+ * What is held back never becomes an error of the socket, which is what sense.bpf.c goes by. An
+ * orderly end counts only where responses are looked at, as there.
+ */
+static __always_inline void blame(struct bpf_sock *sk, const struct packet *packet, __u32 evidence)
+{
+	struct sw_socket *socket = bpf_sk_storage_get(&sw_sockets, sk, 0, 0);
+
+	if (!socket || socket->flags & SW_SOCKET_FAILED)
+		return;
+	if (!(packet->flags & TCP_RST) && !(socket->flags & SW_SOCKET_HTTP))
+		return;
+	socket->flags |= SW_SOCKET_FAILED;
+	sense_failure(socket, evidence, 0);
+}
+
 /* Takes the request over to the worker. Returns the verdict on the packet that failed it. */
-static __always_inline int hold(struct __sk_buff *skb, struct request *request,
+static __always_inline int hold(struct __sk_buff *skb, struct bpf_sock *sk, struct request *request,
 				const struct packet *packet, __u8 failure)
 {
 	request->rescue.failure = failure;
@@ -111,14 +128,16 @@ static __always_inline int hold(struct __sk_buff *skb, struct request *request,
 		turn_move(request, TURN_REQUEST, TURN_RESPONSE);
 		return PACKET_PASS;
 	}
+	if (failure == SW_FAILURE_RESET)
+		blame(sk, packet, SW_EVIDENCE_CLOSED);
 	if (report(request, SW_RESCUE_REQUEST, keep_response(skb, request, packet)))
 		return PACKET_DROP;
 	request->turn = TURN_RESPONSE;
 	return PACKET_PASS;
 }
 
-static __always_inline int received_response(struct __sk_buff *skb, struct request *request,
-					     const struct packet *packet)
+static __always_inline int received_response(struct __sk_buff *skb, struct bpf_sock *sk,
+					     struct request *request, const struct packet *packet)
 {
 	__s32 ahead = packet->seq - request->rescue.seq;
 	__u32 status;
@@ -128,7 +147,7 @@ static __always_inline int received_response(struct __sk_buff *skb, struct reque
 	if (!ahead && packet->len) {
 		status = http_status(skb, packet);
 		if (is_retryable(status))
-			return hold(skb, request, packet, SW_FAILURE_STATUS);
+			return hold(skb, sk, request, packet, SW_FAILURE_STATUS);
 		outstanding_remove(request);
 		if (!turn_move(request, TURN_REQUEST, status ? TURN_RESPONSE : TURN_IGNORED))
 			return PACKET_PASS;
@@ -137,7 +156,7 @@ static __always_inline int received_response(struct __sk_buff *skb, struct reque
 		return PACKET_PASS;
 	}
 	if (!ahead && packet->flags & (TCP_FIN | TCP_RST))
-		return hold(skb, request, packet, SW_FAILURE_RESET);
+		return hold(skb, sk, request, packet, SW_FAILURE_RESET);
 	if (packet->len || packet->flags & TCP_FIN) {
 		outstanding_remove(request);
 		turn_move(request, TURN_REQUEST, TURN_SKIPPED);
@@ -145,7 +164,8 @@ static __always_inline int received_response(struct __sk_buff *skb, struct reque
 	return PACKET_PASS;
 }
 
-static __always_inline int received_connecting(struct request *request, const struct packet *packet)
+static __always_inline int received_connecting(struct bpf_sock *sk, struct request *request,
+					       const struct packet *packet)
 {
 	outstanding_remove(request);
 	if (!(packet->flags & TCP_RST)) {
@@ -157,6 +177,8 @@ static __always_inline int received_connecting(struct request *request, const st
 	if (!is_retried_on(request, SW_FAILURE_REFUSED) ||
 	    !turn_move(request, TURN_CONNECTING, TURN_DEFERRED))
 		return PACKET_PASS;
+	/* First, since the worker may be quicker than we are to make it look like a success. */
+	blame(sk, packet, SW_EVIDENCE_REFUSED);
 	if (report(request, SW_RESCUE_CONNECT, 0))
 		return PACKET_DROP;
 	request->turn = TURN_IGNORED;
@@ -197,16 +219,16 @@ static __always_inline int received_answered(const struct bpf_sock *sk)
 										   : PACKET_PASS;
 }
 
-static __always_inline int received(struct __sk_buff *skb, const struct bpf_sock *sk,
+static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 				    struct request *request, const struct packet *packet)
 {
 	switch (request->turn) {
 	case TURN_CONNECTING:
-		return received_connecting(request, packet);
+		return received_connecting(sk, request, packet);
 	case TURN_FRESH:
 		return received_fresh(request, packet);
 	case TURN_REQUEST:
-		return received_response(skb, request, packet);
+		return received_response(skb, sk, request, packet);
 	case TURN_SKIPPED:
 		if (packet->len)
 			turn_move(request, TURN_SKIPPED, TURN_RESPONSE);

@@ -56,7 +56,9 @@ static __always_inline void on_established(struct bpf_sock_ops *ctx, const struc
 	struct sw_service *service = bpf_map_lookup_elem(&sw_services, &index);
 	int timeout;
 
-	sense_success(socket, SENSE_CONNECTED);
+	/* A refused connection that rescue accepted in the backend's name is none of its successes. */
+	if (!(socket->flags & SW_SOCKET_FAILED))
+		sense_success(socket, SENSE_CONNECTED);
 	if (!service || !(service->policy.connect_timeout || service->policy.user_timeout))
 		return;
 	timeout = service->policy.user_timeout;

@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* Longer than a busy client takes to send its next request, shorter than anybody notices. */
-#define HOLD (10 * NSEC_PER_MSEC)
+#define HOLD (50 * NSEC_PER_MSEC)
 
 struct idle_end {
 	struct rescue_env *env;
