@@ -199,6 +199,23 @@ static void test_status(void **state)
 	end_scene(&scene);
 }
 
+/* Longer than it may take to connect, shorter than all of a rescue may. */
+static void test_another_that_is_slow(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
+	int second;
+
+	ask(&scene, GET);
+	say(scene.first, ERR);
+	second = accept_any(scene.world);
+	hear(second, GET);
+	usleep(500000);
+	say(second, OK);
+	hear(scene.client, RESCUED);
+	close(second);
+	end_scene(&scene);
+}
+
 static void test_ipv6(void **state)
 {
 	struct scene scene = make_scene(state, "fd00:10:96::10", "::1", RETRY_5XX);
@@ -385,6 +402,7 @@ static int run(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_status),
+		TEST(test_another_that_is_slow),
 		TEST(test_ipv6),
 		TEST(test_reset),
 		TEST(test_end),

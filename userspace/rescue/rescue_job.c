@@ -371,6 +371,8 @@ static void on_timer(struct loop_timer *timer, uint64_t now)
 		on_silence(job, now);
 	else if (now >= job->deadline)
 		release(job, job->whole ? RESCUE_TOO_LATE : RESCUE_UNFIT);
+	else if (job->replay.connected)
+		arm(job); /* slow to answer, but there: it has until the deadline */
 	else
 		next_attempt(job);
 }
