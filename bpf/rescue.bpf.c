@@ -66,12 +66,25 @@ int rescue_established(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
+/* The connection is another backend's now, whatever becomes of its own: swerved must not close it. */
+static __always_inline void mark_taken(struct bpf_sock *sk, const struct request *request)
+{
+	struct sw_socket *socket;
+
+	if (request->turn < TURN_DEFERRED || request->turn > TURN_ANSWERED)
+		return;
+	socket = bpf_sk_storage_get(&sw_sockets, sk, 0, 0);
+	if (socket)
+		socket->flags |= SW_SOCKET_TAKEN;
+}
+
 SEC("cgroup_skb/ingress")
 int rescue_ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = tcp_socket(skb);
 	struct packet packet = {};
 	struct request *request;
+	int verdict;
 
 	if (!sk)
 		return PACKET_PASS;
@@ -79,6 +92,9 @@ int rescue_ingress(struct __sk_buff *skb)
 	if (!request || !packet_read(skb, &packet))
 		return PACKET_PASS;
 	if (is_order(skb, &packet))
-		return ordered(request, &packet);
-	return received(skb, sk, request, &packet);
+		verdict = ordered(request, &packet);
+	else
+		verdict = received(skb, sk, request, &packet);
+	mark_taken(sk, request);
+	return verdict;
 }

@@ -299,6 +299,7 @@ enum sw_socket_flag {
 	SW_SOCKET_FAILED = 2, /* its failure was counted */
 	SW_SOCKET_HTTP = 4,   /* its responses are looked at */
 	SW_SOCKET_BAD = 8,    /* the last of them failed */
+	SW_SOCKET_TAKEN = 16, /* its request is with the rescue worker: not to be closed */
 };
 
 enum sw_event_kind {

@@ -256,7 +256,8 @@ static bool is_target(const struct sock_diag_target *target, const struct sock_d
 	return addr_equal(&target->addr, &peer) && target->port == ntohs(socket->id.idiag_dport) &&
 	       !memcmp(storage->backend_addr.bytes, target->addr.bytes, sizeof(peer.bytes)) &&
 	       storage->backend_port == target->port && storage->service == target->service &&
-	       (storage->flags & target->flags) == target->flags;
+	       (storage->flags & target->flags) == target->flags &&
+	       !(storage->flags & SW_SOCKET_TAKEN);
 }
 
 bool sock_diag_match(const struct sock_diag_query *query, struct sock_diag_socket *socket,
