@@ -78,30 +78,35 @@ struct moment {
 };
 
 /*
- * The policy, as tables and not as branches: what the verifier reads from a table it does not
- * know, so it need not follow every combination of ranks through every round of the scan.
+ * The policy, as words of ranks of four bits each: neither branches nor tables. Branches would make the
+ * verifier follow every combination of ranks through every round of the scan; and an index into a
+ * table makes it remember exactly what the index was made of, so that no two rounds are alike to it.
  */
-const volatile __u8 health_rank[2][8] = {
-	/* the daemon is alive */
-	{[SW_HEALTH_FREE] = RANK_ABSENT,
-	 [SW_HEALTH_UNKNOWN] = RANK_USABLE,
-	 [SW_HEALTH_UP] = RANK_USABLE,
-	 [SW_HEALTH_SUSPECT] = RANK_SUSPECT,
-	 [SW_HEALTH_DOWN] = RANK_DOWN,
-	 [SW_HEALTH_REFUSED] = RANK_REFUSED,
-	 [SW_HEALTH_REFUSED + 1] = RANK_ABSENT,
-	 [SW_HEALTH_REFUSED + 2] = RANK_ABSENT},
-	/* it is not: what it said last may be long outdated */
-	{[SW_HEALTH_FREE] = RANK_ABSENT,
-	 [SW_HEALTH_REFUSED + 1] = RANK_ABSENT,
-	 [SW_HEALTH_REFUSED + 2] = RANK_ABSENT},
-};
-const volatile __u8 least_rank[8] = {
-	[0] = RANK_USABLE,          [1] = RANK_EJECTED,
-	[2] = RANK_TERMINATING,     [1 | 2] = RANK_TERMINATING,
-	[4] = RANK_SUSPECT,         [4 | 1] = RANK_EJECTED,
-	[4 | 2] = RANK_TERMINATING, [4 | 1 | 2] = RANK_TERMINATING,
-};
+enum { RANK_BITS = 4 };
+#define RANK_AT(index, rank) ((__u64)(rank) << (index)*RANK_BITS)
+
+/* By enum sw_health, as long as the daemon is alive. */
+static const __u64 health_ranks =
+	RANK_AT(SW_HEALTH_FREE, RANK_ABSENT) | RANK_AT(SW_HEALTH_UNKNOWN, RANK_USABLE) |
+	RANK_AT(SW_HEALTH_UP, RANK_USABLE) | RANK_AT(SW_HEALTH_SUSPECT, RANK_SUSPECT) |
+	RANK_AT(SW_HEALTH_DOWN, RANK_DOWN) | RANK_AT(SW_HEALTH_REFUSED, RANK_REFUSED) |
+	RANK_AT(SW_HEALTH_REFUSED + 1, RANK_ABSENT) | RANK_AT(SW_HEALTH_REFUSED + 2, RANK_ABSENT);
+
+/* The same when it is not: what it said last may be long outdated. */
+static const __u64 distrusted_ranks = RANK_AT(SW_HEALTH_FREE, RANK_ABSENT) |
+				      RANK_AT(SW_HEALTH_REFUSED + 1, RANK_ABSENT) |
+				      RANK_AT(SW_HEALTH_REFUSED + 2, RANK_ABSENT);
+
+/* The best that it can be, by 1: ejected, 2: terminating, 4: suspect. */
+static const __u64 least_ranks =
+	RANK_AT(0, RANK_USABLE) | RANK_AT(1, RANK_EJECTED) | RANK_AT(2, RANK_TERMINATING) |
+	RANK_AT(1 | 2, RANK_TERMINATING) | RANK_AT(4, RANK_SUSPECT) | RANK_AT(4 | 1, RANK_EJECTED) |
+	RANK_AT(4 | 2, RANK_TERMINATING) | RANK_AT(4 | 2 | 1, RANK_TERMINATING);
+
+static __always_inline __u64 rank_at(__u64 ranks, __u64 index)
+{
+	return ranks >> (index & 7) * RANK_BITS & 15;
+}
 
 /* 1 if a < b, else 0, without a branch; the difference must be below 2^63. */
 static __always_inline __u64 is_less(__u64 a, __u64 b)
@@ -116,8 +121,8 @@ static __always_inline struct moment moment_now(void)
 	__u32 zero = 0;
 
 	config = bpf_map_lookup_elem(&sw_config, &zero);
-	if (config)
-		moment.distrust = is_less(config->heartbeat + SW_HEARTBEAT_TIMEOUT, moment.now + 1);
+	moment.distrust =
+		is_less((config ? config->heartbeat : 0) + SW_HEARTBEAT_TIMEOUT, moment.now + 1);
 	return moment;
 }
 
@@ -140,14 +145,11 @@ static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32
 	__u64 ejected = is_less(moment->now, backend->ejected_until);
 	__u64 terminating = 1 - is_less(position, frontend->ready);
 	__u64 suspect = is_less(moment->now, backend->suspect_until) | is_cold(backend, moment);
-	__u64 column = ejected | terminating << 1 | suspect << 2;
-	__u32 rank, least;
+	__u64 least = rank_at(least_ranks, ejected | terminating << 1 | suspect << 2);
+	__u64 ranks = health_ranks ^ ((health_ranks ^ distrusted_ranks) & -moment->distrust);
+	__u64 rank = rank_at(ranks, backend->health);
 
-	/* Without it clang drops the mask, since it knows the range; older verifiers do not. */
-	barrier_var(column);
-	least = least_rank[column & 7];
-	rank = health_rank[moment->distrust & 1][backend->health & 7];
-	return rank > least ? rank : least;
+	return rank ^ ((rank ^ least) & -is_less(rank, least));
 }
 
 /*
@@ -195,7 +197,7 @@ static __noinline int consider_slot(const struct sw_frontend *frontend, __u32 po
 		return 0;
 	rank = slot_rank(frontend, position, backend, moment);
 	rank |= is_less(index ^ best->avoid, 1); /* by one, if it is that one; without a branch */
-	if (rank >= best->rank)
+	if (!is_less(rank, best->rank))
 		return 0;
 	best->rank = rank;
 	best->backend = index;
@@ -214,10 +216,12 @@ struct dice {
 /* A uniform number below n, without division. n must not be 0. */
 static __always_inline __u32 roll(struct dice *dice, __u32 n)
 {
-	__u32 number = dice->seed ? dice->seed : bpf_get_prandom_u32();
+	__u64 seeded = is_less(dice->seed, 1) - 1; /* all ones if so */
+	__u32 number;
 
-	if (dice->seed)
-		dice->seed = dice->seed * 1664525 + 1013904223; /* Numerical Recipes */
+	barrier_var(seeded);
+	number = dice->seed | (bpf_get_prandom_u32() & ~seeded);
+	dice->seed = (dice->seed * 1664525 + 1013904223) & seeded; /* Numerical Recipes */
 	return ((__u64)number * n) >> 32;
 }
 
@@ -225,7 +229,11 @@ static __always_inline __u32 roll(struct dice *dice, __u32 n)
 static __always_inline __u32 draw_from(const struct sw_frontend *frontend,
 				       const struct moment *moment)
 {
-	return !moment->distrust && frontend->usable ? frontend->usable : frontend->ready;
+	/* All ones if the hint of userspace does not count. */
+	__u64 blind = -(moment->distrust | is_less(frontend->usable, 1));
+
+	barrier_var(blind); /* else clang makes branches of it */
+	return frontend->usable ^ ((frontend->usable ^ frontend->ready) & blind);
 }
 
 /* Draws at random, so that the share of a backend that is out spreads evenly over the others. */
@@ -307,10 +315,10 @@ static __always_inline void scan(const struct sw_frontend *frontend, const struc
 
 	for (__u32 i = 0; i < CHOOSE_SCAN && i < n && best->rank != RANK_USABLE; i++) {
 		__u32 position = start + i;
+		__u64 beyond = is_less(position, n) - 1;
 
-		if (position >= n)
-			position -= n;
-		consider_slot(frontend, position, moment, best);
+		barrier_var(beyond);
+		consider_slot(frontend, position - (n & beyond), moment, best);
 	}
 }
 
@@ -320,11 +328,10 @@ static __always_inline void account(const struct moment *moment, struct sw_servi
 	struct sw_backend_load *load;
 	__u32 index = choice->backend;
 
-	if (service && moment->now - service->last_used > LAST_USED_STEP)
+	if (moment->now - service->last_used > LAST_USED_STEP)
 		service->last_used = moment->now;
 	if (choice->rank == RANK_ABSENT) {
-		if (service)
-			__sync_fetch_and_add(&service->refused, 1);
+		__sync_fetch_and_add(&service->refused, 1);
 		return;
 	}
 	if (index == asker->backend)
@@ -370,6 +377,27 @@ static __always_inline bool is_settled(const struct choice *choice)
 	return choice->rank <= RANK_SUSPECT;
 }
 
+/* 0, but the verifier does not know that it is. */
+static __always_inline __u32 unknown_zero(void)
+{
+	__u32 number = bpf_get_prandom_u32(), same = number;
+
+	barrier_var(same);
+	return number - same;
+}
+
+/*
+ * Makes the verifier forget whether there was a backend before the search. Else it follows each such
+ * history through every round of the search on its own, which is several times the work.
+ */
+static __always_inline void forget_history(struct choice *choice)
+{
+	__u32 zero = unknown_zero();
+
+	choice->backend |= zero;
+	choice->port |= zero;
+}
+
 /* Returns enum choice_verdict; *ret is meaningful for CHOICE_BACKEND. */
 static __noinline int choose_backend(const struct sw_frontend_key *key, const struct asker *asker,
 				     struct choice *ret)
@@ -389,10 +417,12 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, const st
 	ret->service = frontend.service;
 	ret->flags = frontend.flags;
 	service = bpf_map_lookup_elem(&sw_services, &frontend.service);
+	if (!service)
+		return CHOICE_NOT_OURS;
 	/* That it terminates is no reason for a socket to leave it: the flow may be a session. */
 	if (asker->backend)
 		stay(&frontend, &moment, asker->backend, asker->generation, 0, ret);
-	if (!is_settled(ret) && service && service->policy.affinity_timeout) {
+	if (!is_settled(ret) && service->policy.affinity_timeout) {
 		affinity_begin(&affinity, asker->client, frontend.service,
 			       service->policy.affinity_timeout);
 		stay_pinned(&frontend, &moment, &affinity, ret);
@@ -402,12 +432,13 @@ static __noinline int choose_backend(const struct sw_frontend_key *key, const st
 		if (asker->tried_service == frontend.service && frontend.usable > 1 &&
 		    !affinity.timeout)
 			ret->avoid = asker->tried;
-		if (service && service->policy.balance == SW_BALANCE_ROUND_ROBIN && !dice.seed)
+		if (service->policy.balance == SW_BALANCE_ROUND_ROBIN && !dice.seed)
 			take_turn(&frontend, &moment, &dice);
+		forget_history(ret);
 		draw(&frontend, &moment, &dice, ret);
 		if (ret->rank != RANK_USABLE && frontend.ready + frontend.terminating)
 			scan(&frontend, &moment, &dice, ret);
-		if (service && service->policy.balance == SW_BALANCE_LEAST_CONN && !dice.seed)
+		if (service->policy.balance == SW_BALANCE_LEAST_CONN && !dice.seed)
 			prefer_less_open(&frontend, &moment, &dice, ret);
 	}
 	if (affinity.timeout && ret->rank != RANK_ABSENT)

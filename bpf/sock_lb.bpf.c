@@ -30,12 +30,13 @@ static __always_inline int refuse(const struct choice *choice)
 	return CHOICE_REFUSE;
 }
 
-/* Whether a network namespace is the node's own. */
-static __always_inline bool is_node_netns(__u64 cookie)
+/* 1 if a network namespace is the node's own, else 0; a branch would double the verifier's work. */
+static __always_inline __u32 is_node_netns(__u64 cookie)
 {
 	__u64 node = load_config.node_netns;
+	__u64 difference = cookie ^ (node ? node : bpf_get_netns_cookie(NULL));
 
-	return cookie == (node ? node : bpf_get_netns_cookie(NULL));
+	return is_less(difference, 1);
 }
 
 /*
@@ -69,11 +70,12 @@ static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_fro
 
 	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
 		return CHOICE_NOT_OURS;
-	key->proto = ctx->protocol;
+	/* Read again: the verifier would follow each of the two values on its own from here on. */
+	key->proto = *(volatile __u32 *)&ctx->protocol;
 	key->scope = SW_SCOPE_ADDRESS;
 	asker.on_node = is_node_netns(asker.client);
-	if (key->proto == IPPROTO_UDP)
-		udp_tried(&asker);
+	if (!udp_tried(&asker, is_less(key->proto ^ IPPROTO_UDP, 1)))
+		return CHOICE_NOT_OURS;
 	verdict = choose_backend(key, &asker, choice);
 	if (key->proto == IPPROTO_UDP)
 		udp_connected(ctx, &asker, key, verdict == CHOICE_BACKEND ? choice : 0);
@@ -101,7 +103,8 @@ static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, struct sw_fro
 	key->scope = SW_SCOPE_ADDRESS;
 	asker.on_node = is_node_netns(asker.client);
 	udp_has(ctx->sk, key, &asker);
-	udp_tried(&asker);
+	if (!udp_tried(&asker, 1))
+		return CHOICE_NOT_OURS;
 	verdict = choose_backend(key, &asker, choice);
 	if (verdict == CHOICE_BACKEND)
 		udp_remember(ctx, &asker, key, choice);

@@ -20,18 +20,21 @@ enum { UDP_CONNECTED = 1 /* TCP_ESTABLISHED */ };
 /*
  * A UDP client that was refused or got no answer asks again at once, from another socket: resolvers
  * do. Nothing tells here that it was refused, so whoever comes next on this CPU for this service is
- * sent elsewhere. For others this is just another random choice.
+ * sent elsewhere. For others this is just another random choice. `is_udp` is 0 or 1; without branches, so
+ * that the verifier need not follow TCP and UDP on their own from here on. Returns false never: a map
+ * of one element has it, which older verifiers do not know.
  */
-static __always_inline void udp_tried(struct asker *asker)
+static __always_inline bool udp_tried(struct asker *asker, __u64 is_udp)
 {
 	struct sw_udp_last *last;
 	__u32 zero = 0;
 
 	last = bpf_map_lookup_elem(&sw_udp_last, &zero);
 	if (!last)
-		return;
-	asker->tried = last->backend;
-	asker->tried_service = last->service;
+		return false;
+	asker->tried = last->backend & -is_udp;
+	asker->tried_service = last->service & -is_udp;
+	return true;
 }
 
 static __always_inline void udp_given(const struct asker *asker, const struct choice *choice)
