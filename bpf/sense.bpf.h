@@ -25,6 +25,7 @@
 
 enum {
 	SENSE_CONNECT_LIMIT = 2,  /* connections in a row that failed */
+	SENSE_TIMEOUT_LIMIT = 8,  /* if they were not answered, while probes are */
 	SENSE_RESPONSE_LIMIT = 3, /* connections in a row closed without a response, if not set */
 	SENSE_RATE_MIN = 10,      /* responses that are enough for a rate */
 	SENSE_SCAN = 32,          /* backends of a service that are looked at for the share */
@@ -108,11 +109,17 @@ static __always_inline bool sense_probes_pass(const struct sw_backend *backend)
 	return backend->health == SW_HEALTH_UNKNOWN || backend->health == SW_HEALTH_UP;
 }
 
-/* Counts the failure; true if that is enough. */
+/*
+ * Counts the failure; true if that is enough. On a network that loses packets, unanswered connections
+ * are in a row now and then. The first one made swerved probe at once, so the probes decide.
+ */
 static __always_inline bool sense_count_connect(const struct sense *sense)
 {
+	bool lossy = sense->evidence == SW_EVIDENCE_TIMEOUT && sense_probes_pass(sense->backend);
+
 	__sync_fetch_and_add(&sense->load->connect_failures, 1);
-	return *(volatile __u32 *)&sense->load->connect_failures >= SENSE_CONNECT_LIMIT;
+	return *(volatile __u32 *)&sense->load->connect_failures >=
+	       (lossy ? SENSE_TIMEOUT_LIMIT : SENSE_CONNECT_LIMIT);
 }
 
 /*

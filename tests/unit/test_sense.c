@@ -263,6 +263,23 @@ static void test_first_refused_connection_makes_suspect(void **state)
 	assert_int_equal(backends[1].suspect_until, 0);
 	fail_times(1, 1, SW_EVIDENCE_REFUSED);
 	assert_false(is_out(1));
+	fail_times(1, 1, SW_EVIDENCE_UNREACHABLE);
+	assert_true(is_out(1));
+}
+
+/* Lost packets are no failure of a backend that probes reach. */
+static void test_unanswered_connections_and_probes(void **state)
+{
+	(void)state;
+	serve(2);
+	fail_times(1, SENSE_TIMEOUT_LIMIT - 1, SW_EVIDENCE_TIMEOUT);
+	assert_false(is_out(1));
+	fail_times(1, 1, SW_EVIDENCE_TIMEOUT);
+	assert_true(is_out(1));
+	serve(2);
+	backends[1].health = SW_HEALTH_SUSPECT;
+	fail_times(1, 1, SW_EVIDENCE_TIMEOUT);
+	assert_false(is_out(1));
 	fail_times(1, 1, SW_EVIDENCE_TIMEOUT);
 	assert_true(is_out(1));
 }
@@ -276,7 +293,7 @@ static void test_share_that_may_be_out(void **state)
 
 		serve(n);
 		for (__u32 i = 1; i <= n; i++)
-			fail_times(i, 4, SW_EVIDENCE_TIMEOUT);
+			fail_times(i, 4, SW_EVIDENCE_UNREACHABLE);
 		if (n <= SENSE_SCAN)
 			assert_int_equal(count_out(n), half);
 		else
@@ -457,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_trial),
 		cmocka_unit_test(test_trial_of_a_connection),
 		cmocka_unit_test(test_first_refused_connection_makes_suspect),
+		cmocka_unit_test(test_unanswered_connections_and_probes),
 		cmocka_unit_test(test_share_that_may_be_out),
 		cmocka_unit_test(test_the_last_usable_one_stays),
 		cmocka_unit_test(test_poison),
