@@ -76,12 +76,12 @@ static void test_clients_are_network_namespaces(void **state)
 			seen[pinned_backend(world, types[t])] = true;
 		}
 		assert_return_code(setns(home, CLONE_NEWNET), errno);
+		assert_int_equal(pinned_backend(world, types[t]), first);
 		for (int i = 0; i < SERVERS; i++) {
 			distinct += seen[i];
 			world_shut(world, i);
 		}
 		assert_in_range(distinct, 2, SERVERS);
-		assert_int_equal(pinned_backend(world, types[t]), first);
 	}
 	close(home);
 }

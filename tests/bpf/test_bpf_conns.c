@@ -325,6 +325,7 @@ static void test_reconnected_socket_is_not_ours_any_more(void **state)
 static void test_connecting_socket_is_closed(void **state)
 {
 	struct world *world = *state;
+	struct pollfd queue = {.events = POLLIN};
 	struct tcp_info info = {};
 	socklen_t size = sizeof(info);
 	uint32_t service;
@@ -333,6 +334,8 @@ static void test_connecting_socket_is_closed(void **state)
 	serve(world, "127.0.0.1", SOCK_STREAM, 0);
 	service = publish(world, "default/web", "10.96.0.10", SOCK_STREAM);
 	first = dial_ok(AF_INET, SOCK_STREAM, "127.0.0.1", world->port);
+	queue.fd = world->server;
+	assert_int_equal(poll(&queue, 1, 10000), 1);
 	second = dial_ok(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, "10.96.0.10", 80);
 	assert_int_equal(getsockopt(second, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
 	assert_int_equal(info.tcpi_state, TCP_SYN_SENT);

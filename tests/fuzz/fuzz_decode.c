@@ -46,8 +46,7 @@ static void check_service(const struct service *service)
 		check_name(port->name, 0, 63);
 		require(port->port > 0);
 	}
-	require(service->probe.rise && service->probe.fall && service->probe.interval &&
-		service->probe.timeout && service->probe.path[0] == '/');
+	require(service->probe.path[0] == '/');
 }
 
 static void check_group(const struct endpoint_group *group)
@@ -121,7 +120,7 @@ static void on_problem(void *arg, const struct decode_problem *problem)
 static void check_plan(const struct plan *plan)
 {
 	vec_foreach(&plan->ports, port) {
-		require(port->frontends.len == 1 && port->ready <= port->endpoints.len);
+		require(port->frontends.len > 0 && port->ready <= port->endpoints.len);
 		require(port->proto == IPPROTO_TCP || port->proto == IPPROTO_UDP);
 		vec_foreach(&port->endpoints, endpoint)
 			require(addr_is_v4(&endpoint->addr) ==

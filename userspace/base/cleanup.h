@@ -42,4 +42,13 @@ static inline void cleanup_close(int *fd)
 		taken_;              \
 	})
 
+/* Gives a value away that owns something: evaluates to it and leaves an empty one behind. */
+#define TAKE_VALUE(v)                          \
+	({                                     \
+		__typeof__(v) *take_ = &(v);   \
+		__typeof__(v) taken_ = *take_; \
+		*take_ = (__typeof__(v)){};    \
+		taken_;                        \
+	})
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -44,7 +44,7 @@ static int load(struct dp_sense *sense, const char *pin_dir)
 
 	sense->skel = sense_bpf__open();
 	if (!sense->skel)
-		return -errno;
+		return errno ? -errno : -ENOMEM;
 	sense->skel->rodata->load_config.jiffies_per_second = jiffies_per_second();
 	err = dp_maps_reuse(sense->skel->obj, pin_dir);
 	return err ? err : sense_bpf__load(sense->skel);
@@ -101,7 +101,7 @@ struct dp_sense *dp_sense_install(const struct dp_install *install)
 	}
 	sense->connections = sense->responses = -1;
 	sense->cgroup = open(install->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	err = sense->cgroup < 0 ? -errno : load(sense, install->pin_dir);
+	err = sense->cgroup < 0 ? -EBADF : load(sense, install->pin_dir);
 	if (!err)
 		err = attach_connections(sense, install->pin_dir);
 	if (!err)

@@ -32,8 +32,7 @@ int node_ports_parse(const char *text, struct node_ports *ret)
 				return -ENOMEM;
 		}
 	}
-	*ret = parsed;
-	parsed = (struct node_ports){};
+	*ret = TAKE_VALUE(parsed);
 	return 0;
 }
 

@@ -437,8 +437,7 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 		r = count_local_ready(&planner, &plan.local_ready);
 	if (r < 0)
 		return r;
-	*ret = plan;
-	plan = (struct plan){};
+	*ret = TAKE_VALUE(plan);
 	return 0;
 }
 

@@ -93,8 +93,7 @@ int plan_list_cluster(const struct plan_endpoints *endpoints, struct plan_list *
 		if (vec_push(&list.members, (uint32_t)i) < 0)
 			return -ENOMEM;
 	}
-	*ret = list;
-	list = (struct plan_list){};
+	*ret = TAKE_VALUE(list);
 	return 0;
 }
 
@@ -111,7 +110,6 @@ int plan_list_local(const struct plan_endpoints *endpoints, const char *node, st
 	}
 	list.preferred = list.ready;
 	list.elsewhere = endpoints->any && list.members.len == 0;
-	*ret = list;
-	list = (struct plan_list){};
+	*ret = TAKE_VALUE(list);
 	return 0;
 }

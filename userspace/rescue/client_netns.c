@@ -209,8 +209,9 @@ int client_netns_find(struct client_netns_cache *cache, const struct sock_name *
 
 	if (netns && sock_exists(netns->diag, socket) > 0)
 		return take(netns, socket, now, ret);
+	netns = NULL;
 	err = look_through(cache, socket, &netns);
-	return err ? err : take(netns, socket, now, ret);
+	return netns ? take(netns, socket, now, ret) : err;
 }
 
 void client_netns_unref(struct client_netns *netns)

@@ -50,7 +50,8 @@ static size_t write_ip4(const struct tcp_segment *segment, size_t tcp_len, uint8
 
 	memcpy(&ip.saddr, segment->source.bytes + 12, sizeof(ip.saddr));
 	memcpy(&ip.daddr, segment->target.bytes + 12, sizeof(ip.daddr));
-	ip.check = fold(sum16(&ip, sizeof(ip), 0));
+	memcpy(out, &ip, sizeof(ip));
+	ip.check = fold(sum16(out, sizeof(ip), 0));
 	memcpy(out, &ip, sizeof(ip));
 	return sizeof(ip);
 }
