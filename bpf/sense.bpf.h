@@ -34,8 +34,9 @@ enum {
 
 #define SENSE_WINDOW         (1000 * SENSE_MS)  /* of the rate */
 #define SENSE_STALE          (10000 * SENSE_MS) /* older failures are no longer "in a row" */
-#define SENSE_SUSPECT        (100 * SENSE_MS)   /* second choice, until the probe has answered */
-#define SENSE_EJECTION_MIN   (1000 * SENSE_MS)  /* the first, then twice as long each time */
+#define SENSE_QUIET          (900 * SENSE_MS) /* a SYN was sent a second before it counts as lost */
+#define SENSE_SUSPECT        (100 * SENSE_MS) /* second choice, until the probe has answered */
+#define SENSE_EJECTION_MIN   (1000 * SENSE_MS) /* the first, then twice as long each time */
 #define SENSE_EJECTION_MAX   (60000 * SENSE_MS)
 #define SENSE_DECAY          (10000 * SENSE_MS) /* of health: forgets one ejection */
 #define SENSE_POISON_WITHIN  (1000 * SENSE_MS)
@@ -111,15 +112,19 @@ static __always_inline bool sense_probes_pass(const struct sw_backend *backend)
 
 /*
  * Counts the failure; true if that is enough. On a network that loses packets, unanswered connections
- * are in a row now and then. The first one made swerved probe at once, so the probes decide.
+ * are in a row now and then, and behind a firewall of its own one client has nothing else. The first
+ * one made swerved probe at once; if that succeeds, all clients have to agree.
  */
 static __always_inline bool sense_count_connect(const struct sense *sense)
 {
-	bool lossy = sense->evidence == SW_EVIDENCE_TIMEOUT && sense_probes_pass(sense->backend);
+	__u32 failures;
 
 	__sync_fetch_and_add(&sense->load->connect_failures, 1);
-	return *(volatile __u32 *)&sense->load->connect_failures >=
-	       (lossy ? SENSE_TIMEOUT_LIMIT : SENSE_CONNECT_LIMIT);
+	failures = *(volatile __u32 *)&sense->load->connect_failures;
+	if (sense->evidence != SW_EVIDENCE_TIMEOUT || !sense_probes_pass(sense->backend))
+		return failures >= SENSE_CONNECT_LIMIT;
+	return failures >= SENSE_TIMEOUT_LIMIT &&
+	       sense->now - sense->load->last_success > SENSE_QUIET;
 }
 
 /*

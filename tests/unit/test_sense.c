@@ -276,6 +276,14 @@ static void test_unanswered_connections_and_probes(void **state)
 	assert_false(is_out(1));
 	fail_times(1, 1, SW_EVIDENCE_TIMEOUT);
 	assert_true(is_out(1));
+	/* Others are served: it is the client. */
+	serve(2);
+	load[1].last_success = now;
+	fail_times(1, 2 * SENSE_TIMEOUT_LIMIT, SW_EVIDENCE_TIMEOUT);
+	assert_false(is_out(1));
+	now += SENSE_QUIET + 1;
+	fail_times(1, 1, SW_EVIDENCE_TIMEOUT);
+	assert_true(is_out(1));
 	serve(2);
 	backends[1].health = SW_HEALTH_SUSPECT;
 	fail_times(1, 1, SW_EVIDENCE_TIMEOUT);
