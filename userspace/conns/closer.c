@@ -19,8 +19,13 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-/* Between batches: reading /proc and dumping cost as much for one backend as for many. */
-#define PAUSE (50 * NSEC_PER_MSEC)
+/*
+ * Between batches: reading /proc and dumping cost as much for one backend as for many. Long enough that
+ * the thread takes a fifth of a core at most, short enough for keep-alive clients of a pod that was
+ * just ejected: all that they send until then fails.
+ */
+#define PAUSE_MIN   (10 * NSEC_PER_MSEC)
+#define PAUSE_SHARE 4
 
 struct job {
 	struct closer_job what;
@@ -118,9 +123,12 @@ static void *run(void *arg)
 
 	pthread_setname_np(pthread_self(), "swerve-closer");
 	while (take_batch(closer, &results)) {
+		uint64_t began = clock_now(), pause;
+
 		close_walk_run(&closer->walk, &results);
 		deliver(closer, &results);
-		if (!wait_until(closer, clock_now() + PAUSE))
+		pause = PAUSE_SHARE * (clock_now() - began);
+		if (!wait_until(closer, clock_now() + (pause > PAUSE_MIN ? pause : PAUSE_MIN)))
 			break;
 	}
 	vec_done(&results);
