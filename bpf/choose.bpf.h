@@ -300,12 +300,12 @@ static __always_inline void take_turn(const struct sw_frontend *frontend,
 				      const struct moment *moment, struct dice *dice)
 {
 	__u32 n = draw_from(frontend, moment), service = frontend->service;
-	struct sw_outlier *state = bpf_map_lookup_elem(&sw_outlier, &service);
+	struct sw_turn *turn = bpf_map_lookup_elem(&sw_turns, &service);
 
-	if (!state || !n)
+	if (!turn || !n)
 		return;
-	__sync_fetch_and_add(&state->turn, 1);
-	dice->seed = (((__u64)(*(volatile __u32 *)&state->turn % n) * 2 + 1) << 31) / n;
+	__sync_fetch_and_add(&turn->count, 1);
+	dice->seed = (((__u64)(*(volatile __u32 *)&turn->count % n) * 2 + 1) << 31) / n;
 }
 
 static __always_inline void scan(const struct sw_frontend *frontend, const struct moment *moment,

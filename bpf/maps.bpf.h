@@ -62,6 +62,13 @@ struct {
 } sw_outlier SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SW_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct sw_turn);
+} sw_turns SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SW_EVENTS_SIZE);
 } sw_events SEC(".maps");

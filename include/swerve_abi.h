@@ -263,7 +263,7 @@ _Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
 /*
  * Element of sw_outlier, same index as sw_services: lets one program at a time judge over the
  * backends of a service, however many CPUs see failures. The lock guards busy_until only, what
- * follows belongs to whoever holds that, but for the last field.
+ * follows belongs to whoever holds that.
  */
 struct sw_outlier {
 	struct bpf_spin_lock lock;
@@ -273,9 +273,19 @@ struct sw_outlier {
 	__u32 ready;  /* for who judges now: how many backends the service has, */
 	__u32 usable; /* how many of the others are well, */
 	__u32 out;    /* how many of the others are ejected for anything but refused connections */
-	__u32 turn;   /* of balance round-robin: counts connections. Atomic add */
+	__u32 pad;    /* 0 */
 };
 _Static_assert(sizeof(struct sw_outlier) == 40, "no hidden padding");
+
+/*
+ * Element of sw_turns, same index as sw_services: whose turn it is. Apart from sw_outlier, since
+ * test programs of Linux 6.1 (type syscall, sleepable) may not use a map with a lock. Writer: BPF.
+ */
+struct sw_turn {
+	__u32 count; /* connections that were balanced by turns. Atomic add */
+	__u32 pad;   /* 0 */
+};
+_Static_assert(sizeof(struct sw_turn) == 8, "no hidden padding");
 
 /*
  * Value of sw_sockets, in the socket's own storage: what the application asked for and what it

@@ -36,7 +36,7 @@ static struct sw_service services[SERVICES];
 static struct sw_slot slots[SLOTS];
 static struct sw_backend backends[BACKENDS];
 static struct sw_backend_load load[BACKENDS];
-static struct sw_outlier outlier[SERVICES];
+static struct sw_turn turns[SERVICES];
 static struct sw_config config;
 /* Rows of sw_affinity, in no order; a key of 0 is free. */
 static struct {
@@ -93,8 +93,8 @@ static inline void *fake_lookup(const void *map, const void *key)
 		return NULL;
 	if (map == &sw_services)
 		return element(services, sizeof(services[0]), SERVICES, key);
-	if (map == &sw_outlier)
-		return element(outlier, sizeof(outlier[0]), SERVICES, key);
+	if (map == &sw_turns)
+		return element(turns, sizeof(turns[0]), SERVICES, key);
 	if (map == &sw_slots)
 		return element(slots, sizeof(slots[0]), SLOTS, key);
 	if (map == &sw_backends)
@@ -122,7 +122,7 @@ static inline int setup(void **state)
 	memset(slots, 0, sizeof(slots));
 	memset(backends, 0, sizeof(backends));
 	memset(load, 0, sizeof(load));
-	memset(outlier, 0, sizeof(outlier));
+	memset(turns, 0, sizeof(turns));
 	memset(affinities, 0, sizeof(affinities));
 	now = 1000000000000ULL;
 	seed = 1;
