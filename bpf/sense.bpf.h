@@ -25,7 +25,7 @@
 
 enum {
 	SENSE_CONNECT_LIMIT = 2,  /* connections in a row that failed */
-	SENSE_TIMEOUT_LIMIT = 8,  /* if they were not answered, while probes are */
+	SENSE_TIMEOUT_LIMIT = 8,  /* that were not answered */
 	SENSE_RESPONSE_LIMIT = 3, /* connections in a row closed without a response, if not set */
 	SENSE_RATE_MIN = 10,      /* responses that are enough for a rate */
 	SENSE_SCAN = 32,          /* backends of a service that are looked at for the share */
@@ -112,8 +112,8 @@ static __always_inline bool sense_probes_pass(const struct sw_backend *backend)
 
 /*
  * Counts the failure; true if that is enough. On a network that loses packets, unanswered connections
- * are in a row now and then, and behind a firewall of its own one client has nothing else. The first
- * one made swerved probe at once; if that succeeds, all clients have to agree.
+ * are in a row now and then, and behind a firewall of its own one client has nothing else: so all
+ * clients have to agree. The first one made swerved probe at once; a probe decides sooner.
  */
 static __always_inline bool sense_count_connect(const struct sense *sense)
 {
@@ -121,7 +121,7 @@ static __always_inline bool sense_count_connect(const struct sense *sense)
 
 	__sync_fetch_and_add(&sense->load->connect_failures, 1);
 	failures = *(volatile __u32 *)&sense->load->connect_failures;
-	if (sense->evidence != SW_EVIDENCE_TIMEOUT || !sense_probes_pass(sense->backend))
+	if (sense->evidence != SW_EVIDENCE_TIMEOUT)
 		return failures >= SENSE_CONNECT_LIMIT;
 	return failures >= SENSE_TIMEOUT_LIMIT &&
 	       sense->now - sense->load->last_success > SENSE_QUIET;
