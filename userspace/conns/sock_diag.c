@@ -257,7 +257,7 @@ static bool is_target(const struct sock_diag_target *target, const struct sock_d
 	       !memcmp(storage->backend_addr.bytes, target->addr.bytes, sizeof(peer.bytes)) &&
 	       storage->backend_port == target->port && storage->service == target->service &&
 	       (storage->flags & target->flags) == target->flags &&
-	       !(storage->flags & SW_SOCKET_TAKEN);
+	       !(target->flags && socket->ended) && !(storage->flags & SW_SOCKET_TAKEN);
 }
 
 bool sock_diag_match(const struct sock_diag_query *query, struct sock_diag_socket *socket,
@@ -289,6 +289,7 @@ static int parse_socket(const struct sock_diag_query *query, struct reader reade
 		return 0;
 	found.id = message.id;
 	found.inode = message.idiag_inode;
+	found.ended = message.idiag_state == TCP_CLOSE_WAIT;
 	if (query->proto == IPPROTO_UDP)
 		return vec_push(ret, found);
 	if (!read_storage(reader, &storage) || !sock_diag_match(query, &found, &storage))

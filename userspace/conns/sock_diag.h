@@ -45,6 +45,7 @@ struct sock_diag_socket {
 	uint8_t proto;
 	uint16_t target; /* index into the query's, or SOCK_DIAG_NO_TARGET */
 	uint32_t inode;
+	bool ended; /* by the peer: the application is about to learn, and will not use it again */
 };
 
 enum { SOCK_DIAG_NO_TARGET = UINT16_MAX };
