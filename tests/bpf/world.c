@@ -197,6 +197,7 @@ void world_publish(struct world *world, const struct world_service *service)
 	struct datapath_result result;
 	struct plan plan = {};
 	struct plan_list all = plan_list_all(service->count, port.ready);
+	struct addr_range range;
 	struct addr addr;
 
 	port.retry.on = service->retry_on;
@@ -205,6 +206,11 @@ void world_publish(struct world *world, const struct world_service *service)
 	assert_int_equal(addr_from_str(service->frontend, &addr), 0);
 	assert_int_equal(
 		vec_push(&port.frontends, (struct plan_frontend){.addr = addr, .port = 80}), 0);
+	if (service->source_range) {
+		assert_int_equal(addr_range_from_str(service->source_range, &range), 0);
+		assert_int_equal(vec_push(&port.source_ranges, range), 0);
+		port.frontends.items[0].clients = PLAN_FOR_RANGES;
+	}
 	assert_int_equal(addr_from_str(service->address, &addr), 0);
 	for (size_t i = 0; i < service->count; i++) {
 		struct plan_endpoint endpoint = {.addr = addr,
@@ -221,6 +227,7 @@ void world_publish(struct world *world, const struct world_service *service)
 			 0);
 	remember_service(world, service->name);
 	vec_done(&port.frontends);
+	vec_done(&port.source_ranges);
 	vec_done(&port.endpoints);
 	plan_list_done(&all);
 	vec_done(&port.lists);

@@ -35,6 +35,7 @@ struct world_service {
 	size_t terminating; /* the last ones */
 	uint32_t affinity_timeout;
 	struct steer_policy steer;
+	const char *source_range; /* who may use the frontend, "10.0.0.0/8"; NULL: everybody */
 	uint32_t retry_on; /* enum retry_failure; all else of the retry policy is the default */
 };
 
