@@ -286,6 +286,18 @@ static void test_refused(void **state)
 	end_scene(&scene);
 }
 
+static void test_all_refuse(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_REFUSED);
+
+	for (int i = 0; i < SERVERS; i++)
+		world_shut(scene.world, i);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(world_dial(AF_INET, SOCK_STREAM, service.frontend, 80),
+				 -ECONNREFUSED);
+	end_scene(&scene);
+}
+
 static void test_a_request_in_pieces(void **state)
 {
 	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
@@ -408,6 +420,7 @@ static int run(void)
 		TEST(test_end),
 		TEST(test_reset_before_the_request),
 		TEST(test_refused),
+		TEST(test_all_refuse),
 		TEST(test_a_request_in_pieces),
 		TEST(test_all_fail),
 		TEST(test_what_is_never_replayed),

@@ -36,14 +36,13 @@ static int send_request(struct replay *replay)
 	return loop_io_mod(&replay->io, EPOLLIN);
 }
 
-static int finish_connect(struct replay *replay)
+int replay_dialed(int fd)
 {
 	socklen_t size = sizeof(int);
 	int error = 0;
 
-	if (getsockopt(replay->io.fd, SOL_SOCKET, SO_ERROR, &error, &size))
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size))
 		return -errno;
-	replay->connected = !error;
 	return -error;
 }
 
@@ -80,7 +79,8 @@ static void on_io(struct loop_io *io, uint32_t events)
 	int err = 0;
 
 	if (!replay->connected)
-		err = finish_connect(replay);
+		err = replay_dialed(replay->io.fd);
+	replay->connected |= !err;
 	if (!err && events & EPOLLOUT)
 		err = send_request(replay);
 	/* A response may come before all of the request was taken, and in spite of a reset. */
@@ -95,8 +95,7 @@ void replay_init(struct replay *replay, struct loop *loop, replay_fn *fn)
 	*replay = (struct replay){.io = {.fn = on_io, .fd = -1}, .loop = loop, .fn = fn};
 }
 
-int replay_start(struct replay *replay, const struct client_netns *netns, const struct addr *addr,
-		 uint16_t port, const struct bytes *request, bool is_head)
+int replay_dial(const struct client_netns *netns, const struct addr *addr, uint16_t port)
 {
 	struct sockaddr_storage address;
 	socklen_t size = addr_to_sockaddr(addr, port, &address);
@@ -104,14 +103,30 @@ int replay_start(struct replay *replay, const struct client_netns *netns, const 
 
 	if (fd < 0)
 		return fd;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (!connect(fd, (struct sockaddr *)&address, size) || errno == EINPROGRESS)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int replay_start(struct replay *replay, const struct client_netns *netns, const struct addr *addr,
+		 uint16_t port, const struct bytes *request, bool is_head)
+{
+	int fd = replay_dial(netns, addr, port);
+
+	return fd < 0 ? fd : replay_start_on(replay, fd, request, is_head);
+}
+
+int replay_start_on(struct replay *replay, int fd, const struct bytes *request, bool is_head)
+{
+	int err;
+
 	replay->io.fd = fd;
 	replay->request = request;
 	replay->response.to_head = is_head;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&address, size) && errno != EINPROGRESS)
-		err = -errno;
-	else
-		err = loop_io_add(replay->loop, &replay->io, EPOLLIN | EPOLLOUT);
+	err = loop_io_add(replay->loop, &replay->io, EPOLLIN | EPOLLOUT);
 	if (err)
 		replay_stop(replay);
 	return err;

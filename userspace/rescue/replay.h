@@ -37,9 +37,21 @@ struct replay {
 /* Sets an unused replay up. */
 void replay_init(struct replay *replay, struct loop *loop, replay_fn *fn);
 
+/*
+ * Begins to connect from a client's namespace. Returns a non-blocking socket, which becomes writable
+ * when that is over, or -errno.
+ */
+int replay_dial(const struct client_netns *netns, const struct addr *addr, uint16_t port);
+
+/* How that ended: 0 or -errno. */
+int replay_dialed(int fd);
+
 /* Begins. `request` must stay until the end. Returns 0 or -errno. */
 int replay_start(struct replay *replay, const struct client_netns *netns, const struct addr *addr,
 		 uint16_t port, const struct bytes *request, bool is_head);
+
+/* The same on a connection that replay_dial() made, which is the replay's from now on, even on failure. */
+int replay_start_on(struct replay *replay, int fd, const struct bytes *request, bool is_head);
 
 /* Reads no more for now, or again: the client is slower than the backend. */
 void replay_pause(struct replay *replay, bool pause);

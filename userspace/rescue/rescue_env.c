@@ -20,6 +20,8 @@ int rescue_env_init(struct rescue_env *env, struct loop *loop, struct dp_rescue 
 	if (!err)
 		err = hashmap_new(&env->idle);
 	if (!err)
+		err = hashmap_new(&env->refused);
+	if (!err)
 		err = hashmap_new(&env->budgets);
 	if (err)
 		rescue_env_done(env);
@@ -35,6 +37,7 @@ void rescue_env_done(struct rescue_env *env)
 	hashmap_free(env->budgets);
 	hashmap_free(env->jobs);
 	hashmap_free(env->idle);
+	hashmap_free(env->refused);
 	client_netns_cache_free(env->netns);
 	pthread_mutex_destroy(&env->lock);
 	*env = (struct rescue_env){};

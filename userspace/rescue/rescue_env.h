@@ -42,6 +42,7 @@ struct rescue_env {
 	struct client_netns_cache *netns;
 	struct hashmap *jobs;    /* socket cookie → struct rescue_job */
 	struct hashmap *idle;    /* socket cookie → struct idle_end of rescue_idle.c */
+	struct hashmap *refused; /* socket cookie → struct refused of rescue_connect.c */
 	struct hashmap *budgets; /* index into sw_services → struct rescue_budget */
 	bool mark_attempts;      /* replayed requests get a header that says so */
 	pthread_mutex_t lock;    /* for results */

@@ -16,15 +16,17 @@
 #include "rescue/client_peer.h"
 #include "rescue/http_request.h"
 #include "rescue/replay.h"
+#include "rescue/rescue_attempts.h"
+#include "rescue/rescue_connect.h"
 #include "rescue/rescue_env.h"
+#include "rescue/rescue_note.h"
 #include "rescue/tcp_segment.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-enum { MAX_ATTEMPTS = 8, BUFFER_HIGH = 524288, BUFFER_LOW = 131072 };
+enum { BUFFER_HIGH = 524288, BUFFER_LOW = 131072 };
 
 /* The loopback device loses nothing; a full receive buffer does. */
 #define RETRANSMIT_FIRST (100 * NSEC_PER_MSEC)
@@ -39,9 +41,9 @@ struct rescue_job {
 	struct bytes held;     /* the response that was held back */
 	struct bytes request;  /* as it is sent */
 	struct replay replay;
+	int connected; /* to the first backend to try, if the client's own was refused; or -1 */
 	struct answer_stream answer;
-	uint32_t tried[MAX_ATTEMPTS]; /* indices into sw_backends */
-	size_t tried_count;
+	struct rescue_attempts attempts;
 	struct loop_timer timer;
 	uint64_t began;
 	uint64_t deadline;      /* for the first byte of another response */
@@ -56,55 +58,11 @@ struct rescue_job {
 	struct rescue_note note;
 };
 
-static enum rescue_cause cause_of(const struct sw_rescue *record)
-{
-	switch (record->failure) {
-	case SW_FAILURE_STATUS:
-		return RESCUE_STATUS;
-	case SW_FAILURE_REFUSED:
-		return RESCUE_REFUSED;
-	case SW_FAILURE_TIMEOUT:
-		return RESCUE_TIMEOUT;
-	default:
-		return RESCUE_RESET;
-	}
-}
-
-/* The first line of the request, for people. */
-static void write_line(char *ret, const struct bytes *request)
-{
-	size_t len = 0;
-
-	while (len < request->len && len < RESCUE_LINE_SIZE - 1 && request->items[len] >= ' ' &&
-	       request->items[len] <= '~') {
-		ret[len] = request->items[len];
-		len++;
-	}
-	ret[len] = '\0';
-}
-
-static void log_note(const struct rescue_note *note)
-{
-	char client[ADDR_PORT_STR_SIZE], failed[ADDR_PORT_STR_SIZE], other[ADDR_PORT_STR_SIZE];
-	char took[DURATION_STR_SIZE];
-
-	if (!log_enabled(LOG_DEBUG))
-		return;
-	log_debug("rescue of \"%s\" of \"%s\" from %s after %s at %s: %s, by %s after %s",
-		  note->request, note->service,
-		  addr_port_to_str(&note->client, note->client_port, client),
-		  rescue_cause_to_str(note->cause),
-		  addr_port_to_str(&note->failed, note->failed_port, failed),
-		  rescue_outcome_to_str(note->outcome),
-		  note->other_port ? addr_port_to_str(&note->other, note->other_port, other)
-				   : "none",
-		  duration_to_str(note->took, took));
-}
-
 static void free_job(struct rescue_job *job)
 {
 	loop_timer_cancel(&job->timer);
 	replay_stop(&job->replay);
+	cleanup_close(&job->connected);
 	hashmap_remove(job->env->jobs, &job->record.cookie, sizeof(job->record.cookie));
 	client_peer_done(&job->client);
 	bytes_done(&job->captured);
@@ -117,11 +75,8 @@ static void free_job(struct rescue_job *job)
 /* The job is gone after this. */
 static void end(struct rescue_job *job, enum rescue_outcome outcome)
 {
-	job->note.outcome = outcome;
-	job->note.ended = loop_now(job->env->loop);
-	write_line(job->note.request, &job->captured);
-	rescue_env_note(job->env, &job->note);
-	log_note(&job->note);
+	rescue_note_request(&job->note, job->captured.items, job->captured.len);
+	rescue_note_end(&job->note, job->env, outcome);
 	if (outcome != RESCUE_NO_BUDGET)
 		rescue_env_end_replay(job->env, job->record.service);
 	free_job(job);
@@ -285,50 +240,30 @@ static void on_replay(struct replay *replay, enum replay_event event)
 static int start_replay(struct rescue_job *job, const struct sw_backend *backend)
 {
 	uint64_t now = loop_now(job->env->loop);
-	struct addr addr;
 	int err;
 
-	memcpy(addr.bytes, backend->addr.bytes, sizeof(addr.bytes));
-	job->note.other = addr;
-	job->note.other_port = backend->port;
-	err = replay_start(&job->replay, job->client.netns, &addr, backend->port, &job->request,
-			   job->is_head);
+	rescue_note_other(&job->note, backend);
+	err = replay_start(&job->replay, job->client.netns, &job->note.other, job->note.other_port,
+			   &job->request, job->is_head);
 	job->connect_limit = now + (job->deadline - job->began) / 4;
 	if (!err)
 		arm(job);
 	return err;
 }
 
-/* The first one is the backend that failed. */
-static struct dp_rescue_choice choice_of(const struct sw_rescue *record)
-{
-	return (struct dp_rescue_choice){.addr = record->frontend_addr,
-					 .port = record->frontend_port,
-					 .service = record->service,
-					 .tried = &record->backend,
-					 .tried_count = 1,
-					 .random = (uint32_t)(record->cookie * 2654435761U)};
-}
-
 /* Goes to another backend, or gives up if there is none. */
 static void next_attempt(struct rescue_job *job)
 {
-	struct dp_rescue_choice choice = choice_of(&job->record);
 	struct sw_backend backend;
-	uint64_t now = loop_now(job->env->loop);
-	uint32_t index;
+	bool in_time;
 
 	replay_stop(&job->replay);
-	while (job->tried_count < MAX_ATTEMPTS && now < job->deadline) {
-		choice.tried = job->tried;
-		choice.tried_count = job->tried_count;
-		if (dp_rescue_pick(job->env->datapath, &choice, now, &index, &backend))
-			break;
-		job->tried[job->tried_count++] = index;
+	while ((in_time = loop_now(job->env->loop) < job->deadline) &&
+	       !rescue_attempts_next(&job->attempts, job->env, &job->record, &backend)) {
 		if (!start_replay(job, &backend))
 			return;
 	}
-	release(job, now < job->deadline ? RESCUE_NO_BACKEND : RESCUE_TOO_LATE);
+	release(job, in_time ? RESCUE_NO_BACKEND : RESCUE_TOO_LATE);
 }
 
 static void probe_window(const struct rescue_job *job)
@@ -377,6 +312,18 @@ static void on_timer(struct loop_timer *timer, uint64_t now)
 		next_attempt(job);
 }
 
+/* On the connection that was made for it, if there is one. */
+static void first_attempt(struct rescue_job *job)
+{
+	int fd = job->connected;
+
+	job->connected = -1;
+	if (fd >= 0 && !replay_start_on(&job->replay, fd, &job->request, job->is_head))
+		arm(job);
+	else
+		next_attempt(job);
+}
+
 /* The request with a line that says that it is not the first attempt. */
 static int make_request(struct rescue_job *job, const struct http_request *parsed)
 {
@@ -412,22 +359,7 @@ static void consider(struct rescue_job *job)
 	if (make_request(job, &parsed))
 		release(job, RESCUE_ERROR);
 	else
-		next_attempt(job);
-}
-
-static void note_parties(struct rescue_job *job)
-{
-	const struct sw_service *service =
-		dp_rescue_service(job->env->datapath, job->record.service);
-	const struct sock_name *socket = &job->client.socket;
-
-	job->note = (struct rescue_note){.cause = cause_of(&job->record),
-					 .client = socket->local,
-					 .client_port = socket->local_port,
-					 .failed = socket->peer,
-					 .failed_port = socket->peer_port};
-	snprintf(job->note.service, sizeof(job->note.service), "%.*s",
-		 (int)sizeof(service->name) - 1, service->name);
+		first_attempt(job);
 }
 
 /* Takes over what was captured. Returns 0 or -ENOMEM. */
@@ -457,15 +389,29 @@ static struct rescue_job *make_job(struct rescue_env *env, const struct sw_rescu
 	job->timer.fn = on_timer;
 	job->began = now;
 	job->deadline = now + timeout * NSEC_PER_MSEC;
-	job->tried[job->tried_count++] = record->backend;
+	job->attempts = rescue_attempts_after(record);
+	job->connected = -1;
 	replay_init(&job->replay, env->loop, on_replay);
 	if (set_request(job, record) || loop_timer_arm(env->loop, &job->timer, job->deadline) ||
 	    hashmap_put(env->jobs, &record->cookie, sizeof(record->cookie), job)) {
 		free_job(job);
 		return NULL;
 	}
-	note_parties(job);
+	job->note = rescue_note_of(env, record, &job->client);
 	return job;
+}
+
+/* Whether the budget allows it; a connection that waits for the request has its place there. */
+static bool may_replay(struct rescue_job *job)
+{
+	struct rescue_connected connected;
+
+	if (!rescue_connect_take(job->env, job->record.cookie, &connected))
+		return rescue_env_begin_replay(job->env, job->record.service);
+	job->connected = connected.fd;
+	job->attempts = connected.attempts;
+	rescue_note_other(&job->note, &connected.backend);
+	return true;
 }
 
 static void begin(struct rescue_env *env, const struct sw_rescue *record)
@@ -477,7 +423,7 @@ static void begin(struct rescue_env *env, const struct sw_rescue *record)
 		log_error("out of memory: a failed request is not replayed");
 		return;
 	}
-	if (!rescue_env_begin_replay(env, record->service)) {
+	if (!may_replay(job)) {
 		if (client_peer_find(&job->client, env->netns, loop_now(env->loop)))
 			end(job, RESCUE_NO_BUDGET);
 		else
@@ -539,32 +485,6 @@ void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record)
 		pump(job);
 		arm(job);
 	}
-}
-
-static bool has_other_backend(const struct rescue_env *env, const struct sw_rescue *record)
-{
-	struct dp_rescue_choice choice = choice_of(record);
-	struct sw_backend backend;
-	uint32_t index;
-
-	return !dp_rescue_pick(env->datapath, &choice, loop_now(env->loop), &index, &backend);
-}
-
-void rescue_job_connect(struct rescue_env *env, const struct sw_rescue *record)
-{
-	struct client_peer client = client_peer_of(record);
-	uint32_t first = 0;
-
-	if (client_peer_find(&client, env->netns, loop_now(env->loop)))
-		return;
-	if (has_other_backend(env, record) &&
-	    getrandom(&first, sizeof(first), GRND_INSECURE) == sizeof(first))
-		client_peer_send(&client, SW_ORDER_ANSWER, SEGMENT_SYN | SEGMENT_ACK, first,
-				 record->ack, NULL, 0);
-	else
-		client_peer_send(&client, SW_ORDER_RELEASE, SEGMENT_RST | SEGMENT_ACK, 0,
-				 record->ack, NULL, 0);
-	client_peer_done(&client);
 }
 
 void rescue_job_end_all(struct rescue_env *env)

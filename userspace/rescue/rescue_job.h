@@ -20,11 +20,5 @@ void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record, s
 /* SW_RESCUE_PROGRESS. */
 void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record);
 
-/*
- * SW_RESCUE_CONNECT: accepts the connection in the backend's name, so that the client sends its
- * request; or lets the refusal through. No job begins yet.
- */
-void rescue_job_connect(struct rescue_env *env, const struct sw_rescue *record);
-
 /* Lets everything through that is held back. */
 void rescue_job_end_all(struct rescue_env *env);

@@ -11,6 +11,7 @@
 #include "datapath/dp_rescue.h"
 #include "loop/loop.h"
 #include "rescue/client_peer.h"
+#include "rescue/rescue_connect.h"
 #include "rescue/rescue_idle.h"
 #include "rescue/rescue_job.h"
 #include "rescue/tcp_segment.h"
@@ -58,7 +59,7 @@ static void on_record(void *arg, const struct sw_rescue *record, size_t size)
 		rescue_job_report(env, record, size);
 		break;
 	case SW_RESCUE_CONNECT:
-		rescue_job_connect(env, record);
+		rescue_connect_report(env, record);
 		break;
 	case SW_RESCUE_PROGRESS:
 		rescue_job_progress(env, record);
@@ -172,6 +173,7 @@ static void wind_up(struct rescue_worker *worker)
 	dp_rescue_heartbeat(worker->datapath, 0);
 	dp_rescue_consume(worker->datapath, on_record, &worker->env);
 	rescue_job_end_all(&worker->env);
+	rescue_connect_end_all(&worker->env);
 	rescue_idle_end_all(&worker->env);
 	dp_rescue_detach(worker->datapath);
 }
