@@ -16,7 +16,8 @@ enum turn {
 	TURN_SKIPPED,    /* the same, but that request is left alone */
 	TURN_RESPONSE,   /* the response has begun, or is over */
 	TURN_DEFERRED, /* the backend failed before there was a request: the first one is replayed */
-	TURN_HELD,     /* the failure is held back, the worker has the request */
+	TURN_UNDECIDED, /* the same, and a request was sent that is replayed only if it was refused */
+	TURN_HELD,      /* the failure is held back, the worker has the request */
 	TURN_ANSWERED, /* the worker has sent all of another backend's response */
 	TURN_IGNORED,  /* left alone for good: not HTTP/1, pipelined, closed */
 };

@@ -8,6 +8,9 @@
 #include "rescue_turn.bpf.h"
 #include "sense.bpf.h"
 
+/* Where a message says whether the connection stays open is looked for in so many of its bytes. */
+enum { LOOK_MAX = 256 };
+
 /* The status of the response that a payload begins with; 0 if it is no HTTP/1. */
 static __always_inline __u32 http_status(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -42,23 +45,20 @@ static __always_inline __u32 keep_response(struct __sk_buff *skb, struct request
 }
 
 /*
- * On a connection that is used again and again its end matters while it is idle: the next request
- * may be on its way already. Whether it is idle the worker tells from the response's first and last
- * bytes and its length; they take the place of the request, which is done with.
+ * The end of a connection matters while it is idle, if it may be used again: the next request may be
+ * on its way already. The worker tells it from the request and the response's first and last bytes
+ * and its length.
  */
 static __always_inline void note_first(struct __sk_buff *skb, struct request *request,
 				       const struct packet *packet)
 {
-	__u64 len = packet->len;
+	__u64 used = request->rescue.request_len, len = packet->len;
 
-	request->rescue.request_len = 0;
-	request->rescue.response_len = 0;
-	request->rescue.received = 0;
-	if (request->rescue.turns < 2)
-		return;
+	barrier_var(used);
 	if (len > SW_IDLE_MAX)
 		len = SW_IDLE_MAX;
-	if (!packet_copy(skb, packet->offset, request->bytes, len, SW_IDLE_MAX))
+	if (used > SW_REQUEST_MAX ||
+	    !packet_copy(skb, packet->offset, request->bytes + used, len, SW_IDLE_MAX))
 		return;
 	request->rescue.response_len = len;
 }
@@ -68,12 +68,54 @@ static __always_inline void note_last(struct __sk_buff *skb, struct request *req
 {
 	__u32 end = packet->seq + packet->len - request->rescue.seq;
 
-	if (request->rescue.turns < 2 || packet->len < sizeof(request->rescue.tail) ||
+	if (packet->len < sizeof(request->rescue.tail) ||
 	    (__s32)(end - request->rescue.received) <= 0)
 		return;
 	request->rescue.received = end;
 	bpf_skb_load_bytes(skb, skb->len - sizeof(request->rescue.tail), request->rescue.tail,
 			   sizeof(request->rescue.tail));
+}
+
+/* Eight characters as a number, as they look in a register that they were shifted into. */
+#define WORD(a, b, c, d, e, f, g, h)                                                 \
+	((__u64)(a) << 56 | (__u64)(b) << 48 | (__u64)(c) << 40 | (__u64)(d) << 32 | \
+	 (__u64)(e) << 24 | (__u64)(f) << 16 | (__u64)(g) << 8 | (__u64)(h))
+
+/* The verifier learns nothing of the word itself, or it would follow it through all of a loop. */
+static __always_inline bool word_is(__u64 word, __u64 other)
+{
+	word ^= other;
+	barrier_var(word);
+	return !word;
+}
+
+/*
+ * Whether a message leaves the connection open, by a look for what says otherwise ("HTTP/1.0",
+ * "Connection: close" as it is mostly written): what the worker need not even be asked about.
+ */
+static __noinline bool may_stay_open(const struct request *request, bool is_response)
+{
+	__u64 from = 0, len = request->rescue.request_len, word = 0;
+	bool is_old = false;
+
+	if (is_response) {
+		from = len;
+		len = request->rescue.response_len;
+	}
+	if (from > SW_REQUEST_MAX)
+		return false;
+	for (__u64 i = 0; i < LOOK_MAX; i++) {
+		if (i >= len)
+			break;
+		word = word << 8 | (__u8)(request->bytes[from + i] | 0x20); /* to lower case */
+		if (word_is(word, WORD('n', ':', ' ', 'c', 'l', 'o', 's', 'e')))
+			return false;
+		if (word_is(word, WORD('n', ':', ' ', 'k', 'e', 'e', 'p', '-')))
+			return true;
+		if (word_is(word, WORD('h', 't', 't', 'p', '/', '1', '.', '0')))
+			is_old = true;
+	}
+	return !is_old;
 }
 
 /* The response has begun, or goes on. */
@@ -88,7 +130,8 @@ static __always_inline int received_more(struct __sk_buff *skb, struct request *
 	}
 	if (!(packet->flags & (TCP_FIN | TCP_RST)) || !kept ||
 	    packet->seq - request->rescue.seq != request->rescue.received ||
-	    !is_retried_on(request, SW_FAILURE_RESET))
+	    !is_retried_on(request, SW_FAILURE_RESET) || !may_stay_open(request, false) ||
+	    !may_stay_open(request, true))
 		return PACKET_PASS;
 	request->rescue.failure = SW_FAILURE_RESET;
 	request->rescue.tcp_flags = packet->flags;
@@ -210,6 +253,35 @@ static __always_inline int received_held(struct request *request, const struct p
 }
 
 /*
+ * A request that may not be repeated was sent to a backend that had ended the connection before. It
+ * went out once and in one segment, so an RST that acknowledges nothing is the answer of a kernel that
+ * gave it to nobody (RFC 9293, 3.5.2): it may be sent elsewhere after all. An end that was held back
+ * comes again meanwhile; an acknowledgement says that the request was received.
+ */
+static __always_inline int received_undecided(struct request *request, const struct packet *packet)
+{
+	__u32 start = request->end - request->rescue.request_len;
+
+	if (packet->flags & TCP_ACK) {
+		if (packet->ack == start && packet->flags & TCP_FIN && lease_is_fresh())
+			return PACKET_DROP;
+		if (packet->ack != start || packet->flags & TCP_RST)
+			turn_move(request, TURN_UNDECIDED, TURN_IGNORED);
+		return PACKET_PASS;
+	}
+	if (!(packet->flags & TCP_RST))
+		return PACKET_PASS;
+	request->rescue.failure = SW_FAILURE_REFUSED;
+	request->rescue.tcp_flags = packet->flags;
+	if (!lease_is_fresh() || !turn_move(request, TURN_UNDECIDED, TURN_HELD))
+		return PACKET_PASS;
+	if (report(request, SW_RESCUE_REQUEST, 0))
+		return PACKET_DROP;
+	request->turn = TURN_IGNORED;
+	return PACKET_PASS;
+}
+
+/*
  * The client has acknowledged what this backend never sent. Once the application has closed the
  * socket, its RST is the end that both sides wait for.
  */
@@ -235,6 +307,8 @@ static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 		return PACKET_PASS;
 	case TURN_RESPONSE:
 		return received_more(skb, request, packet);
+	case TURN_UNDECIDED:
+		return received_undecided(request, packet);
 	case TURN_DEFERRED:
 	case TURN_HELD:
 		return received_held(request, packet);
@@ -272,9 +346,13 @@ static __always_inline int ordered_release(struct request *request, const struct
 	return packet->len || packet->flags & (TCP_FIN | TCP_RST) ? PACKET_PASS : PACKET_DROP;
 }
 
+/* The client will get no answer any more, if it has not got one elsewhere. */
 static __always_inline int ordered_end(struct request *request)
 {
-	return turn_move(request, TURN_DEFERRED, TURN_IGNORED) ? PACKET_PASS : PACKET_DROP;
+	if (turn_move(request, TURN_DEFERRED, TURN_IGNORED) ||
+	    turn_move(request, TURN_UNDECIDED, TURN_IGNORED))
+		return PACKET_PASS;
+	return request->turn == TURN_IGNORED ? PACKET_PASS : PACKET_DROP;
 }
 
 static __always_inline int ordered_report(struct request *request)

@@ -50,7 +50,6 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->rescue.backend_addr = packet->target;
 	request->rescue.backend_port = packet->target_port;
 	request->rescue.request_len = 0;
-	request->rescue.turns = 0;
 	request->rescue.ack = request->end = packet->seq + 1;
 	request->window_shift = packet_window_shift(skb, packet);
 	request->turn = TURN_CONNECTING;
@@ -94,8 +93,8 @@ static __always_inline bool begin(struct __sk_buff *skb, struct request *request
 {
 	request->rescue.request_len = 0;
 	request->rescue.method = 0;
-	if (request->rescue.turns < 0xffff)
-		request->rescue.turns++;
+	request->rescue.response_len = 0;
+	request->rescue.received = 0;
 	request->rescue.since = bpf_ktime_get_ns();
 	request->rescue.seq = packet->ack;
 	request->rescue.window = (__u32)packet->window << (request->window_shift & 15);
@@ -130,11 +129,17 @@ static __always_inline void sent_more(struct __sk_buff *skb, struct request *req
 static __always_inline void sent_to_failed(struct __sk_buff *skb, struct request *request,
 					   const struct packet *packet)
 {
-	if (begin(skb, request, packet) && may_replay(request) &&
-	    turn_move(request, TURN_DEFERRED, TURN_HELD) && report(request, SW_RESCUE_REQUEST, 0))
+	if (!begin(skb, request, packet)) {
+		/* The backend will say once more that there is no such connection. */
+		request->turn = TURN_IGNORED;
 		return;
-	/* The backend will say once more that there is no such connection. */
-	request->turn = TURN_IGNORED;
+	}
+	if (!may_replay(request)) {
+		turn_move(request, TURN_DEFERRED, TURN_UNDECIDED);
+		return;
+	}
+	if (!turn_move(request, TURN_DEFERRED, TURN_HELD) || !report(request, SW_RESCUE_REQUEST, 0))
+		request->turn = TURN_IGNORED;
 }
 
 static __always_inline void sent_more_of_held(struct __sk_buff *skb, struct request *request,
@@ -161,6 +166,10 @@ static __always_inline void sent_data(struct __sk_buff *skb, struct request *req
 		return;
 	case TURN_DEFERRED:
 		sent_to_failed(skb, request, packet);
+		return;
+	case TURN_UNDECIDED:
+		/* Which of the segments is refused would not be known. */
+		turn_move(request, TURN_UNDECIDED, TURN_IGNORED);
 		return;
 	case TURN_HELD:
 		sent_more_of_held(skb, request, packet);

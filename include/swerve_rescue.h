@@ -48,12 +48,12 @@ enum sw_rescue_kind {
 	SW_RESCUE_REQUEST = 1,  /* a request has failed; comes again when more of it was sent */
 	SW_RESCUE_CONNECT = 2,  /* a connection was refused: there is no request yet */
 	SW_RESCUE_PROGRESS = 3, /* the client has sent a segment after its request was taken over */
-	SW_RESCUE_IDLE = 4, /* the backend has ended a connection that is used again and again */
+	SW_RESCUE_IDLE = 4, /* the backend has ended a connection on which nothing was under way */
 };
 
 /*
  * Record of sw_rescues: this, then the request, then the payload of the response that was held
- * back, as far as it was kept. PROGRESS has neither, IDLE has the first bytes of the last response.
+ * back, as far as it was kept. PROGRESS has neither; IDLE has the last request, and the first bytes of its response.
  */
 struct sw_rescue {
 	__u64 cookie; /* of the client's socket */
@@ -70,13 +70,13 @@ struct sw_rescue {
 	__u8 failure;       /* enum sw_failure, one bit */
 	__u8 tcp_flags;     /* of what was held back, PROGRESS: of what the client sent */
 	__u8 method;        /* enum sw_method, one bit; 0: none of them */
-	__u16 turns;        /* requests that this connection has had; at most 65535 */
+	__u16 pad;          /* 0 */
 	__u32 service;      /* index into sw_services */
 	__u32 backend;      /* index into sw_backends */
 	__u32 seq;          /* the next that the client expects from the backend */
 	__u32 ack;          /* the next that the client will send */
 	__u32 window;       /* bytes that the client takes from seq on (PROGRESS) */
-	__u32 received;     /* IDLE: the length of the last response, as far as it came */
+	__u32 received;     /* IDLE: the length of that response, as far as it came */
 	__u8 tail[4];       /* IDLE: how it ended */
 };
 _Static_assert(sizeof(struct sw_rescue) == 112, "no hidden padding");

@@ -12,6 +12,7 @@
 
 #include "bpf/world.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "datapath/dp_rescue.h"
@@ -385,16 +386,122 @@ static void test_a_service_that_did_not_opt_in(void **state)
 	end_scene(&scene);
 }
 
+/* The programs without the worker. */
+static struct dp_rescue *replace_worker(struct scene *scene)
+{
+	struct dp_rescue *rescue;
+
+	rescue_worker_stop(scene->worker);
+	scene->worker = NULL;
+	assert_int_equal(dp_rescue_open(sandbox.cgroup, sandbox.pin_dir, &rescue, &problem), 0);
+	assert_int_equal(dp_rescue_attach(rescue), 0);
+	return rescue;
+}
+
+static void count_idle(void *count, const struct sw_rescue *record, size_t size)
+{
+	(void)size;
+	*(size_t *)count += record->kind == SW_RESCUE_IDLE;
+}
+
+/* A connection on which one request was answered is ended by the server. Returns whether that is held. */
+static bool end_is_held(struct scene *scene, struct dp_rescue *rescue, const char *request,
+			const char *response)
+{
+	struct pollfd records = {.fd = dp_rescue_fd(rescue), .events = POLLIN};
+	size_t idle = 0;
+
+	dp_rescue_heartbeat(rescue, clock_now());
+	ask(scene, request);
+	say(scene->first, response);
+	hear(scene->client, response);
+	close(scene->first);
+	poll(&records, 1, 100);
+	dp_rescue_consume(rescue, count_idle, &idle);
+	/* Held until the last sign of life is too old: then it is sent again. */
+	hear_end(scene->client);
+	close(scene->client);
+	return idle;
+}
+
+static void test_which_ends_are_held(void **state)
+{
+	static const struct {
+		const char *request, *response;
+		bool held;
+	} rows[] = {
+		{GET, OK, true},
+		{"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", OK, true},
+		{"GET / HTTP/1.0\r\n\r\n", OK, false},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", OK, false},
+		{GET, RESCUED, false},
+		{GET, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nOK", false},
+	};
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+	struct dp_rescue *rescue = replace_worker(&scene);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (end_is_held(&scene, rescue, rows[i].request, rows[i].response) != rows[i].held)
+			fail_msg("row %zu: %s", i, rows[i].request);
+	}
+	dp_rescue_close(rescue);
+	scene.first = scene.client = -1;
+	end_scene(&scene);
+}
+
+/* The server ends a connection that had one response, and the next request is on its way. */
+static void test_end_ahead_of_the_next_request(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	ask(&scene, GET);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	close(scene.first);
+	scene.first = -1;
+	say(scene.client, GET);
+	expect_rescue(&scene, GET);
+	end_scene(&scene);
+}
+
+/* The same with a request that may not be repeated: the server's kernel has given it to nobody. */
+static void test_a_post_behind_the_end(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	ask(&scene, GET);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	close(scene.first);
+	scene.first = -1;
+	say(scene.client, POST);
+	expect_rescue(&scene, POST);
+	end_scene(&scene);
+}
+
+/* A server that has ended only its own half may have received the request. */
+static void test_a_post_to_half_a_connection(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	ask(&scene, GET);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	shutdown(scene.first, SHUT_WR);
+	say(scene.client, POST);
+	hear(scene.first, POST);
+	close_with_reset(&scene.first);
+	assert_true(recv(scene.client, &(char){0}, 1, 0) <= 0);
+	assert_true(nobody_comes(scene.world));
+	end_scene(&scene);
+}
+
 /* A worker that gives no sign of life gets nothing, and what it had is let go. */
 static void test_no_worker(void **state)
 {
 	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX | RETRY_RESET);
-	struct dp_rescue *rescue;
+	struct dp_rescue *rescue = replace_worker(&scene);
 
-	rescue_worker_stop(scene.worker);
-	scene.worker = NULL;
-	assert_int_equal(dp_rescue_open(sandbox.cgroup, sandbox.pin_dir, &rescue, &problem), 0);
-	assert_int_equal(dp_rescue_attach(rescue), 0);
 	ask(&scene, GET);
 	say(scene.first, ERR);
 	hear(scene.client, ERR);
@@ -426,6 +533,10 @@ static int run(void)
 		TEST(test_what_is_never_replayed),
 		TEST(test_only_what_the_service_says),
 		TEST(test_a_service_that_did_not_opt_in),
+		TEST(test_which_ends_are_held),
+		TEST(test_end_ahead_of_the_next_request),
+		TEST(test_a_post_behind_the_end),
+		TEST(test_a_post_to_half_a_connection),
 		TEST(test_no_worker),
 	};
 #undef TEST

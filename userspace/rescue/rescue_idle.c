@@ -6,7 +6,9 @@
 #include "base/hashmap.h"
 #include "loop/loop.h"
 #include "rescue/client_peer.h"
+#include "rescue/http_persistence.h"
 #include "rescue/http_response.h"
+#include "rescue/rescue_attempts.h"
 #include "rescue/rescue_env.h"
 #include "rescue/tcp_segment.h"
 
@@ -14,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer than a busy client takes to send its next request, shorter than anybody notices. */
-#define HOLD (50 * NSEC_PER_MSEC)
+/* Longer than a busy client takes to use all of its connections, shorter than anybody notices. */
+#define HOLD (200 * NSEC_PER_MSEC)
 
 struct idle_end {
 	struct rescue_env *env;
@@ -24,7 +26,7 @@ struct idle_end {
 	struct loop_timer timer;
 };
 
-bool rescue_idle_is_whole(const struct sw_rescue *record, const char *head)
+static bool is_whole(const struct sw_rescue *record, const char *head)
 {
 	struct http_response response = {.to_head = record->method == SW_METHOD_HEAD};
 	uint64_t rest = record->received - record->response_len;
@@ -44,6 +46,14 @@ out:
 	bytes_done(&out);
 	http_response_free(&response);
 	return whole;
+}
+
+bool rescue_idle_may_go_on(const struct sw_rescue *record, const char *bytes)
+{
+	const char *head = bytes + record->request_len;
+
+	return http_stays_open(bytes, record->request_len) && is_whole(record, head) &&
+	       http_stays_open(head, record->response_len);
 }
 
 static void let_through(const struct client_peer *client, const struct sw_rescue *record)
@@ -93,15 +103,24 @@ static int keep(struct rescue_env *env, const struct sw_rescue *record, struct c
 	return 0;
 }
 
+static bool has_other_backend(const struct rescue_env *env, const struct sw_rescue *record)
+{
+	struct rescue_attempts attempts = rescue_attempts_after(record);
+	struct sw_backend backend;
+
+	return !rescue_attempts_next(&attempts, env, record, &backend);
+}
+
 void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, size_t size)
 {
 	struct client_peer client = client_peer_of(record);
 
-	if (size < sizeof(*record) + record->response_len ||
+	if (size < sizeof(*record) + record->request_len + record->response_len ||
 	    hashmap_get(env->idle, &record->cookie, sizeof(record->cookie)) ||
 	    client_peer_find(&client, env->netns, loop_now(env->loop)))
 		return;
-	if (!rescue_idle_is_whole(record, (const char *)(record + 1)) || keep(env, record, &client))
+	if (!rescue_idle_may_go_on(record, (const char *)(record + 1)) ||
+	    !has_other_backend(env, record) || keep(env, record, &client))
 		let_through(&client, record);
 	client_peer_done(&client);
 }

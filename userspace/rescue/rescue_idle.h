@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of a connection that is used again and again, while no request is under way: the client's
- * next request may be crossing it. So it is held for some milliseconds: a request that comes is
- * replayed, else the client sees the end. Only if the last response was whole: otherwise the client
- * waits for that very end.
+ * The end of a connection on which nothing is under way, but that may be used again: the client's next
+ * request may be crossing it. So it is held for some milliseconds: a request that comes is replayed,
+ * else the client sees the end. Not if the client waits for that very end: the last response was not
+ * whole, or was the last one by what request or response say.
  */
 #pragma once
 
@@ -20,5 +20,8 @@ void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, 
 /* Lets all ends through. */
 void rescue_idle_end_all(struct rescue_env *env);
 
-/* Whether a response that begins with those bytes was whole, and does not end the connection. Pure. */
-bool rescue_idle_is_whole(const struct sw_rescue *record, const char *head);
+/*
+ * Whether another request may follow, by the record, and what comes behind it: the last request, and
+ * the first bytes of its response. Pure.
+ */
+bool rescue_idle_may_go_on(const struct sw_rescue *record, const char *bytes);
