@@ -92,7 +92,7 @@ int rescue_ingress(struct __sk_buff *skb)
 	if (!request || !packet_read(skb, &packet))
 		return PACKET_PASS;
 	if (is_order(skb, &packet))
-		verdict = ordered(request, &packet);
+		verdict = ordered(sk, request, &packet);
 	else
 		verdict = received(skb, sk, request, &packet);
 	mark_taken(sk, request);

@@ -355,9 +355,17 @@ static __always_inline int ordered_end(struct request *request)
 	return request->turn == TURN_IGNORED ? PACKET_PASS : PACKET_DROP;
 }
 
-static __always_inline int ordered_report(struct request *request)
+/* A backend that takes too long may be slow, or gone: a probe tells. */
+static __always_inline void doubt(struct bpf_sock *sk)
+{
+	sense_doubt(bpf_sk_storage_get(&sw_sockets, sk, 0, 0), SW_EVIDENCE_TIMEOUT);
+}
+
+static __always_inline int ordered_report(struct bpf_sock *sk, struct request *request)
 {
 	request->rescue.tcp_flags = 0;
+	if (request->turn == TURN_REQUEST || request->turn == TURN_CONNECTING)
+		doubt(sk);
 	if (request->turn == TURN_REQUEST) {
 		request->rescue.failure = SW_FAILURE_TIMEOUT;
 		if (may_replay(request))
@@ -377,7 +385,8 @@ static __always_inline bool is_order(const struct __sk_buff *skb, const struct p
 	       !(packet->flags & TCP_URG) && skb->ifindex == LOOPBACK_IFINDEX;
 }
 
-static __always_inline int ordered(struct request *request, const struct packet *packet)
+static __always_inline int ordered(struct bpf_sock *sk, struct request *request,
+				   const struct packet *packet)
 {
 	switch (packet->urgent) {
 	case SW_ORDER_ANSWER:
@@ -387,6 +396,6 @@ static __always_inline int ordered(struct request *request, const struct packet 
 	case SW_ORDER_END:
 		return ordered_end(request);
 	default:
-		return ordered_report(request);
+		return ordered_report(sk, request);
 	}
 }
