@@ -2,6 +2,8 @@
 /* What is known of other backends, and of traffic, and what it changes. */
 #include "unit/health_fixture.h"
 
+#include <time.h>
+
 static const struct guard_pool plenty = {.ready = 2, .usable = 1}, nobody = {.ready = 2};
 static const struct guard_pool *pool;
 
@@ -186,6 +188,25 @@ static void test_traffic_leaves_no_doubt(void **arg)
 	run_until(f, view_of(f).failures > 0);
 }
 
+/* What was noticed too late says nothing, and is not what the doubt was waiting for. */
+static void test_a_late_probe_leaves_the_doubt(void **arg)
+{
+	const struct timespec pause = {.tv_nsec = 300 * NSEC_PER_MSEC};
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct fixture *f = *arg;
+	struct health_target target;
+
+	server_open(&f->server, 0);
+	spec.timeout = 30 * NSEC_PER_MSEC;
+	spec.interval = 60 * NSEC_PER_SEC;
+	target = target_of(f, HEALTH_SUSPECT);
+	assert_int_equal(health_add(f->health, &target, &spec), 0);
+	run_until(f, f->server.requests == 1);
+	nanosleep(&pause, NULL);
+	run_until(f, view_of(f).discarded == 1);
+	expect_change(f, HEALTH_SUSPECT, HEALTH_DOWN, VERDICT_AMBIGUOUS, "time-out after ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +218,7 @@ int main(void)
 		unit(test_traffic_spares_probes),
 		unit(test_traffic_is_believed),
 		unit(test_traffic_leaves_no_doubt),
+		unit(test_a_late_probe_leaves_the_doubt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

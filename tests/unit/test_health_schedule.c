@@ -147,6 +147,19 @@ static void test_idle_never_makes_more_than_50_probes_a_second(void **arg)
 	assert_int_equal(health_schedule_idle(&pace, 1, 0, 70000 * MS, 0), 70000 * MS);
 }
 
+/* A fifth of the interval, as long as that is more than the precision of the last answer. */
+static void test_silence_after_an_answer(void **arg)
+{
+	struct health_pace pace = pace_of(100 * MS), slow = pace_of(1000 * MS),
+			   fast = pace_of(10 * MS);
+
+	(void)arg;
+	assert_in_range(health_schedule_quiet(&pace, 700 * MS), 720 * MS, 729 * MS);
+	assert_in_range(health_schedule_quiet(&slow, 700 * MS), 900 * MS, 909 * MS);
+	assert_in_range(health_schedule_quiet(&fast, 700 * MS), 710 * MS, 712 * MS);
+	assert_int_equal(health_schedule_quiet(&pace, 700 * MS) % (1 << 19), 0);
+}
+
 static void test_late_loop(void **arg)
 {
 	(void)arg;
@@ -177,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_overdue_is_now_and_not_made_up_for),
 		cmocka_unit_test(test_first_is_within_the_interval),
 		cmocka_unit_test(test_idle_never_makes_more_than_50_probes_a_second),
+		cmocka_unit_test(test_silence_after_an_answer),
 		cmocka_unit_test(test_late_loop),
 		cmocka_unit_test(test_fast_and_slow_are_as_asked_for),
 	};

@@ -9,7 +9,10 @@
 #define IDLE_MIN (10 * NSEC_PER_SEC)
 #define IDLE_GAP (20 * NSEC_PER_MSEC)
 
-#define TICK_MAX (8 * NSEC_PER_MSEC + 400 * NSEC_PER_USEC)
+/* When an application last had an answer is known to 10 ms. */
+#define QUIET_MIN (20 * NSEC_PER_MSEC)
+
+#define TICK_MAX  (8 * NSEC_PER_MSEC + 400 * NSEC_PER_USEC)
 
 /* A loop that has work to do is late by this much without being ill. */
 #define LATE_MIN (10 * NSEC_PER_MSEC)
@@ -41,13 +44,19 @@ static uint64_t tick_of(const struct health_pace *pace)
 	return eighth ? 1ULL << (63 - __builtin_clzll(eighth)) : 1;
 }
 
+static uint64_t next_tick(const struct health_pace *pace, uint64_t time)
+{
+	uint64_t tick = tick_of(pace);
+
+	return (time + tick - 1) & ~(tick - 1);
+}
+
 static uint64_t on_tick(const struct health_pace *pace, uint64_t started, uint64_t delay,
 			uint64_t random)
 {
 	uint64_t tick = tick_of(pace);
-	uint64_t due = started + delay - delay / 10 + random % (delay / 5 - tick + 1);
 
-	return (due + tick - 1) & ~(tick - 1);
+	return next_tick(pace, started + delay - delay / 10 + random % (delay / 5 - tick + 1));
 }
 
 static uint64_t slow_delay(const struct health_pace *pace, unsigned int slow)
@@ -91,6 +100,13 @@ uint64_t health_schedule_idle(const struct health_pace *pace, size_t idle, uint6
 	uint64_t delay = max_u64(pace->interval, max_u64(IDLE_MIN, idle * IDLE_GAP));
 
 	return max_u64(now, on_tick(pace, started, delay, random));
+}
+
+uint64_t health_schedule_quiet(const struct health_pace *pace, uint64_t answered)
+{
+	uint64_t quiet = min_u64(pace->interval, max_u64(pace->interval / 5, QUIET_MIN));
+
+	return next_tick(pace, answered + quiet);
 }
 
 bool health_schedule_late(uint64_t timeout, uint64_t started, uint64_t now)

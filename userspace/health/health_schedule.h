@@ -34,5 +34,12 @@ uint64_t health_schedule_next(const struct health_pace *pace, enum health_next n
 uint64_t health_schedule_idle(const struct health_pace *pace, size_t idle, uint64_t started,
 			      uint64_t now, uint64_t random);
 
+/*
+ * When it is to be probed if no application had an answer from it since `answered`, and its next probe
+ * was due before that: after a fifth of the interval, so that silence in the middle of traffic is noticed
+ * sooner than between probes.
+ */
+uint64_t health_schedule_quiet(const struct health_pace *pace, uint64_t answered);
+
 /* Whether a time-out noticed at `now` says more about this process than about the backend. */
 bool health_schedule_late(uint64_t timeout, uint64_t started, uint64_t now);

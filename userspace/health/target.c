@@ -162,22 +162,20 @@ void target_start(struct queue_entry *entry)
 }
 
 /*
- * Whether an application had an answer less than an interval ago: that says as much as a probe. Once a
- * second it is probed all the same, since traffic says nothing of what was not asked. Moves the next
- * probe to an interval after the answer, so that silence is noticed as soon as it is without traffic.
+ * Whether an application had an answer just now, when a probe is due: that says as much. Once a second it
+ * is probed all the same, since traffic says nothing of what was not asked. Moves the probe to when there
+ * will have been no answer for a while, so that silence is noticed sooner than without traffic.
  */
 static bool target_is_vouched_for(struct target *target, uint64_t now)
 {
-	uint64_t last = target->what.last_success
-				? __atomic_load_n(target->what.last_success, __ATOMIC_RELAXED)
-				: 0;
+	const uint64_t *answered = target->what.last_success;
+	uint64_t last = answered ? __atomic_load_n(answered, __ATOMIC_RELAXED) : 0;
 	struct health_pace pace = target_pace(target);
-	uint64_t due;
+	uint64_t due = health_schedule_quiet(&pace, last);
 
-	if (!last || target->fsm.state != HEALTH_UP || target->why != NEXT_INTERVAL ||
-	    last + pace.interval <= now || target->started + PROBE_ANYWAY <= now)
+	if (!last || target->fsm.state != HEALTH_UP || target->why != NEXT_INTERVAL || due <= now ||
+	    target->started + PROBE_ANYWAY <= now)
 		return false;
-	due = health_schedule_next(&pace, NEXT_INTERVAL, 0, last, now, random_next(target->health));
 	if (due > target->started + PROBE_ANYWAY)
 		due = target->started + PROBE_ANYWAY;
 	return !loop_timer_arm(target->health->loop, &target->timer, due);

@@ -188,6 +188,12 @@ static void target_step(struct target *target, enum health_verdict verdict, cons
 		target_report(target, before.state, detail);
 }
 
+/* A doubt is not forgotten because a probe says nothing. */
+static enum health_next next_without_verdict(const struct target *target)
+{
+	return target->fsm.state == HEALTH_SUSPECT ? NEXT_FAST : NEXT_INTERVAL;
+}
+
 void target_finish(struct target *target, const struct probe_result *result)
 {
 	uint64_t now = loop_now(target->health->loop);
@@ -208,6 +214,6 @@ void target_finish(struct target *target, const struct probe_result *result)
 		target_record(target, verdict, result->detail);
 	if (counts)
 		target_step(target, verdict, result->detail);
-	else if (target_schedule(target, NEXT_INTERVAL) < 0)
+	else if (target_schedule(target, next_without_verdict(target)) < 0)
 		target_forget(target, "out of memory, not probed");
 }
