@@ -121,6 +121,40 @@ static void test_who_flaps_is_better_than_nobody(void **arg)
 	assert_in_range(view_of(f).probes, probes, probes + 2);
 }
 
+/* Down from before a restart, by a probe that is not known yet. */
+static void begin_unsure(struct fixture *f, uint64_t unsure)
+{
+	struct probe_spec spec = spec_of(PROBE_TCP);
+	struct health_target target;
+
+	server_open(&f->server, 200);
+	target = target_of(f, HEALTH_DOWN);
+	target.unsure = unsure;
+	assert_int_equal(health_add(f->health, &target, &spec), 0);
+	expect_change(f, HEALTH_DOWN, HEALTH_RECOVERING, VERDICT_OK, "connected");
+}
+
+static void test_down_until_it_is_known_how_to_probe(void **arg)
+{
+	struct fixture *f = *arg;
+
+	begin_unsure(f, 3600 * NSEC_PER_SEC);
+	run_for_probes(f, 5);
+	expect_no_more(f);
+	health_release(f->health, ID);
+	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "connected");
+}
+
+static void test_what_stays_unknown_is_not_waited_for(void **arg)
+{
+	struct fixture *f = *arg;
+
+	begin_unsure(f, 300 * NSEC_PER_MSEC);
+	run_for_probes(f, 3);
+	expect_no_more(f);
+	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "connected");
+}
+
 /* While applications have answers, probes would say nothing new. */
 static void test_traffic_spares_probes(void **arg)
 {
@@ -215,6 +249,8 @@ int main(void)
 		unit(test_errors_are_not_held),
 		unit(test_who_flaps_is_held_down),
 		unit(test_who_flaps_is_better_than_nobody),
+		unit(test_down_until_it_is_known_how_to_probe),
+		unit(test_what_stays_unknown_is_not_waited_for),
 		unit(test_traffic_spares_probes),
 		unit(test_traffic_is_believed),
 		unit(test_traffic_leaves_no_doubt),

@@ -16,7 +16,7 @@
 enum { NOW = 1000 }; /* ms */
 
 static const struct row {
-	struct health_outlook outlook; /* due and held_until in ms */
+	struct health_outlook outlook; /* times in ms */
 	const char *expected;
 } rows[] = {
 	{{}, "not probed"},
@@ -44,6 +44,12 @@ static const struct row {
 	  .held_until = 5000,
 	  .due = 1100},
 	 "flapping, held down for 4s; the next probe in 100ms"},
+	{{.probed = true,
+	  .fsm = {.state = HEALTH_RECOVERING, .successes = 5},
+	  .limits.rise = 2,
+	  .unsure_until = 5000,
+	  .due = 1100},
+	 "down before, its own probe is asked for; the next probe in 100ms"},
 };
 
 static void test_words(void **state)
@@ -56,6 +62,7 @@ static void test_words(void **state)
 
 		outlook.due *= MS;
 		outlook.held_until *= MS;
+		outlook.unsure_until *= MS;
 		assert_string_equal(health_outlook_to_str(&outlook, NOW * MS, text),
 				    rows[i].expected);
 	}

@@ -120,13 +120,19 @@ struct probe_spec pod_probes_spec(const struct pod_probes *probes,
 	return spec;
 }
 
+bool pod_probes_is_pending(const struct pod_probes *probes, const struct backend_info *info)
+{
+	return probes->enabled && probes->source && *info->target && !info->own_probe &&
+	       !find_pod(probes, info);
+}
+
 void pod_probes_want(struct pod_probes *probes, const struct backend_info *info)
 {
 	_cleanup_free_ char *namespace = NULL;
 	const char *name;
 
-	if (!probes->enabled || !probes->source || !info->wanted || info->own_probe ||
-	    find_pod(probes, info) || !pod_users_ask(probes->users, info->target))
+	if (!info->wanted || !pod_probes_is_pending(probes, info) ||
+	    !pod_users_ask(probes->users, info->target))
 		return;
 	namespace = strdup(info->target);
 	name = namespace ? split(namespace) : NULL;

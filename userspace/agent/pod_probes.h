@@ -10,6 +10,7 @@
 #include "agent/health_options.h"
 #include "model/probe_spec.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct agent_source;
@@ -32,6 +33,9 @@ void pod_probes_remove(struct pod_probes *probes, const struct backend_info *inf
 struct probe_spec pod_probes_spec(const struct pod_probes *probes,
 				  const struct probe_spec *annotations,
 				  const struct backend_info *info);
+
+/* Whether its pod, which is to be asked for, may say that it is probed in another way. */
+bool pod_probes_is_pending(const struct pod_probes *probes, const struct backend_info *info);
 
 /* Asks for the pod of a backend, if that is still to be done. Logs. */
 void pod_probes_want(struct pod_probes *probes, const struct backend_info *info);

@@ -3,6 +3,7 @@
 
 #include "agent/backend_index.h"
 #include "agent/pod_probes.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
 #include "health/health.h"
@@ -10,6 +11,9 @@
 #include "model/plan.h"
 
 #include <string.h>
+
+/* How long to wait for a pod's own probe: the API server may be away, or not allow it. */
+#define UNSURE (5 * NSEC_PER_SEC)
 
 /* FNV-1a. 0 stands for no name. */
 static uint64_t number_of_node(const char *name)
@@ -23,14 +27,25 @@ static uint64_t number_of_node(const char *name)
 	return number;
 }
 
-static int add(const struct probing *probing, const struct health_target *target,
+/*
+ * What was down before a restart may be so by the probe of its pod, which is not known yet: a TCP
+ * connection would bring it back. So the pod is asked for at once, used or not.
+ */
+static int add(const struct probing *probing, struct health_target *target,
 	       const struct probe_spec *annotations)
 {
 	const struct backend_info *info = backend_index_get(probing->backends, target->id);
 	struct probe_spec spec = pod_probes_spec(probing->pod_probes, annotations, info);
+	bool unsure =
+		target->initial == HEALTH_DOWN && pod_probes_is_pending(probing->pod_probes, info);
 	int err = pod_probes_add(probing->pod_probes, info);
 
-	return err ? err : health_add(probing->health, target, &spec);
+	target->unsure = unsure ? UNSURE : 0;
+	if (!err)
+		err = health_add(probing->health, target, &spec);
+	if (!err && unsure)
+		probing_want(probing, target->id);
+	return err;
 }
 
 void probing_add(const struct probing *probing, const struct plan_port *port,
@@ -76,6 +91,8 @@ static void update(const struct probing *probing, uint32_t backend, const struct
 	spec = pod_probes_spec(probing->pod_probes, &port->probe, info);
 	health_set_spec(probing->health, backend, &spec);
 	backend_index_update(probing->backends, backend, port);
+	if (!pod_probes_is_pending(probing->pod_probes, info))
+		health_release(probing->health, backend);
 	pod_probes_want(probing->pod_probes, info);
 }
 

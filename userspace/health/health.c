@@ -147,6 +147,7 @@ static int target_new(struct health *health, const struct health_target *what,
 	if (r < 0)
 		return r;
 	target->view.since = loop_now(health->loop);
+	target->unsure_until = target->view.since + what->unsure;
 	target->timer.fn = target_on_timer;
 	target->probe.loop = health->loop;
 	target->probe.client = health->client;
@@ -209,6 +210,14 @@ int health_set_spec(struct health *health, uint32_t id, const struct probe_spec 
 	target->latency = (struct health_latency){};
 	target->slow = 0;
 	return target_begin(target);
+}
+
+void health_release(struct health *health, uint32_t id)
+{
+	struct target *target = target_find(health, id);
+
+	if (target)
+		target->unsure_until = 0;
 }
 
 void health_doubt(struct health *health, uint32_t id)

@@ -87,6 +87,12 @@ struct health_target {
 	uint8_t proto;             /* other than IPPROTO_TCP: see health_add() */
 	enum health_state initial; /* UNKNOWN, or what is known from before a restart */
 
+	/*
+	 * For so many ns at most, if it is down, successes do not bring it back: how it is to be
+	 * probed is not known yet. health_release() ends that.
+	 */
+	uint64_t unsure;
+
 	uint64_t node; /* a number for the node it is on; 0: not known */
 
 	/*
@@ -118,6 +124,9 @@ int health_add(struct health *health, const struct health_target *what,
  * probed at all. An equal spec changes nothing. Returns 0, -ENOENT, -ENOMEM.
  */
 int health_set_spec(struct health *health, uint32_t id, const struct probe_spec *spec);
+
+/* How it is to be probed is known now, and successes count. Idempotent. */
+void health_release(struct health *health, uint32_t id);
 
 /* Forgets a backend, its evidence and a probe under way. Idempotent. */
 void health_remove(struct health *health, uint32_t id);

@@ -32,7 +32,9 @@ static void write_way_back(const struct health_outlook *outlook, uint64_t now,
 {
 	char text[DURATION_STR_SIZE];
 
-	if (outlook->held_until > now)
+	if (outlook->unsure_until > now)
+		snprintf(part, PART_SIZE, "down before, its own probe is asked for; ");
+	else if (outlook->held_until > now)
 		snprintf(part, PART_SIZE, "flapping, held down for %s; ",
 			 rounded(outlook->held_until - now, text));
 	else

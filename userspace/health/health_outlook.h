@@ -14,7 +14,8 @@ struct health_outlook {
 	struct health_limits limits;
 	enum guard_verdict held; /* why silence does not take it out; GUARD_FALL: it would */
 	uint64_t held_until;     /* it is held down until then, ns; in the past: it is not */
-	uint64_t due;            /* the next probe, ns; 0: it is under way, or waits its turn */
+	uint64_t unsure_until; /* successes do not count before: its own probe is being asked for */
+	uint64_t due;          /* the next probe, ns; 0: it is under way, or waits its turn */
 };
 
 enum { OUTLOOK_SIZE = 128 };

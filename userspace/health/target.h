@@ -57,8 +57,9 @@ struct target {
 	struct health_damping damping;
 	uint64_t
 		silent_since; /* when the first of the ambiguous failures in a row began; 0: none */
-	bool out_silent;      /* it is out, and that for silence */
-	enum guard_verdict held;        /* why it was not taken out by the last probe */
+	uint64_t unsure_until;   /* how it is to be probed is not known before, while it is down */
+	bool out_silent;         /* it is out, and that for silence */
+	enum guard_verdict held; /* why it was not taken out by the last probe */
 	struct health_history *history; /* owned; NULL: never a failure */
 	struct health_view view;        /* its counters; the rest is here and there */
 	struct demand_member demand;

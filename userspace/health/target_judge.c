@@ -111,12 +111,14 @@ static enum health_hold target_hold(struct target *target, const struct health_l
 {
 	struct health *health = target->health;
 	uint64_t now = loop_now(health->loop);
+	bool returns = verdict == VERDICT_OK && is_out(target->fsm.state);
 	bool falls = verdict == VERDICT_AMBIGUOUS && health_fsm_would_fall(&target->fsm, limits);
-	bool flaps = verdict == VERDICT_OK && is_out(target->fsm.state) &&
-		     health_damping_holds(&target->damping, now);
+	bool flaps = returns && health_damping_holds(&target->damping, now);
 	struct guard_pool pool;
 
 	target->held = GUARD_FALL;
+	if (returns && now < target->unsure_until)
+		return HOLD_DOWN;
 	if ((!falls && !flaps) || !health->pool ||
 	    !health->pool(health->arg, target->what.id, &pool))
 		return HOLD_NONE;
@@ -153,6 +155,7 @@ struct health_outlook target_outlook(const struct target *target)
 		.limits = {.rise = target->spec->rise, .fall = target_fall(target)},
 		.held = target->held,
 		.held_until = target->damping.until,
+		.unsure_until = target->unsure_until,
 		.due = target->timer.loop ? target->timer.deadline : 0,
 	};
 }
