@@ -54,6 +54,25 @@ static void test_eight_times_what_it_takes(void **arg)
 	assert_int_equal(timeout(&latency), 160 * MS);
 }
 
+/* What confirms a time-out need not wait as long as what raised the doubt. */
+static void test_confirmed_sooner(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct health_latency latency = {};
+
+	(void)arg;
+	add(&latency, 31, 60 * MS);
+	assert_int_equal(health_latency_confirm(&latency, &spec, 50 * MS), 500 * MS);
+	add(&latency, 1, 60 * MS);
+	assert_int_equal(health_latency_confirm(&latency, &spec, 50 * MS), 120 * MS);
+	spec.timeout = 100 * MS;
+	assert_int_equal(health_latency_confirm(&latency, &spec, 50 * MS), 100 * MS);
+	add(&latency, 64, 2 * MS);
+	assert_int_equal(health_latency_confirm(&latency, &spec, 50 * MS), 50 * MS);
+	spec.given = 1U << PROBE_FIELD_TIMEOUT;
+	assert_int_equal(health_latency_confirm(&latency, &spec, 50 * MS), 100 * MS);
+}
+
 /* One slow answer is an accident, two in the windows are how it is. */
 static void test_one_outlier_is_none(void **arg)
 {
@@ -121,6 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody_is_fast_before_32_successes),
 		cmocka_unit_test(test_eight_times_what_it_takes),
+		cmocka_unit_test(test_confirmed_sooner),
 		cmocka_unit_test(test_one_outlier_is_none),
 		cmocka_unit_test(test_outliers_of_both_windows),
 		cmocka_unit_test(test_a_time_out_that_was_asked_for_holds),

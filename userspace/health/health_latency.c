@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-enum { WINDOW = 32, MEAN_SHARE = 8, TIMEOUT_FACTOR = 8, BUSY_SHARE = 10 };
+enum { WINDOW = 32, MEAN_SHARE = 8, TIMEOUT_FACTOR = 8, CONFIRM_FACTOR = 2, BUSY_SHARE = 10 };
 
 #define INTERVAL_MAX (10 * NSEC_PER_SEC)
 
@@ -61,16 +61,28 @@ static uint64_t percentile(const struct health_latency *latency)
 	return a[0] > b[0] ? max_u64(a[1], b[0]) : max_u64(a[0], b[1]);
 }
 
-uint64_t health_latency_timeout(const struct health_latency *latency, const struct probe_spec *spec,
-				uint64_t floor)
+static uint64_t timeout_of(const struct health_latency *latency, const struct probe_spec *spec,
+			   uint64_t floor, unsigned int factor)
 {
 	uint64_t timeout;
 
 	if (!latency->windows || probe_spec_has(spec, PROBE_FIELD_TIMEOUT))
 		return spec->timeout;
 	/* Whole milliseconds, for those who read of it. */
-	timeout = percentile(latency) * TIMEOUT_FACTOR / NSEC_PER_MSEC * NSEC_PER_MSEC;
+	timeout = percentile(latency) * factor / NSEC_PER_MSEC * NSEC_PER_MSEC;
 	return min_u64(spec->timeout, max_u64(floor, timeout));
+}
+
+uint64_t health_latency_timeout(const struct health_latency *latency, const struct probe_spec *spec,
+				uint64_t floor)
+{
+	return timeout_of(latency, spec, floor, TIMEOUT_FACTOR);
+}
+
+uint64_t health_latency_confirm(const struct health_latency *latency, const struct probe_spec *spec,
+				uint64_t floor)
+{
+	return timeout_of(latency, spec, floor, CONFIRM_FACTOR);
 }
 
 uint64_t health_latency_interval(const struct health_latency *latency,

@@ -34,6 +34,13 @@ uint64_t health_latency_timeout(const struct health_latency *latency, const stru
 				uint64_t floor);
 
 /*
+ * The same for a probe that is to confirm the silence of the one before, which has been given all that
+ * time: twice the percentile, not less than `floor`.
+ */
+uint64_t health_latency_confirm(const struct health_latency *latency, const struct probe_spec *spec,
+				uint64_t floor);
+
+/*
  * How far apart its probes are when all is well: spec->interval, and for what is more than a TCP
  * handshake ten times the mean latency if that is more, up to 10 s: so that probes make it busy for
  * at most a tenth of the time.

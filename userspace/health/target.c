@@ -79,16 +79,19 @@ static struct health_pace target_pace(const struct target *target)
 
 /*
  * Only what is well is expected to be as fast as it was. Whoever is to come back is given the whole
- * time, so that one that got slow comes back, and is known for slow from then on.
+ * time, so that one that got slow comes back, and is known for slow from then on; also who is only spared.
  */
 static uint64_t target_timeout(const struct target *target)
 {
 	struct health *health = target->health;
-	uint64_t timeout = target->spec->timeout;
+	uint64_t timeout = target->spec->timeout, floor = health->config.min_timeout;
+	enum health_state state = target->fsm.state;
+	bool silent = state == HEALTH_SUSPECT && target->fsm.last == VERDICT_AMBIGUOUS;
 
-	if (target->fsm.state != HEALTH_DOWN && target->fsm.state != HEALTH_RECOVERING)
-		timeout = health_latency_timeout(&target->latency, target->spec,
-						 health->config.min_timeout);
+	if (silent && target->held == GUARD_FALL)
+		timeout = health_latency_confirm(&target->latency, target->spec, floor);
+	else if (!silent && state != HEALTH_DOWN && state != HEALTH_RECOVERING)
+		timeout = health_latency_timeout(&target->latency, target->spec, floor);
 	return timeout * health_lag_factor(&health->lag, loop_now(health->loop));
 }
 
