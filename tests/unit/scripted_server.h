@@ -33,7 +33,7 @@ struct server {
 	uint16_t port;
 	int status;           /* 0: no answer */
 	const char *location; /* NULL: "/elsewhere" */
-	unsigned int requests;
+	unsigned int accepted, requests;
 	char request[1024]; /* the last one */
 	struct conn conns[CONNS_MAX];
 };
@@ -95,6 +95,7 @@ static void server_on_io(struct loop_io *io, uint32_t events)
 	(void)events;
 	if (fd < 0)
 		return;
+	server->accepted++;
 	conn = conn_free_slot(server);
 	*conn = (struct conn){.io = {.fn = conn_on_io, .fd = fd}, .server = server};
 	assert_int_equal(loop_io_add(server->loop, &conn->io, EPOLLIN), 0);

@@ -52,6 +52,20 @@ static void test_tcp_falls_and_comes_back(void **arg)
 	assert_int_equal(health_totals(f->health).probes, view.probes);
 }
 
+/* It learns of a connection only when this process was too slow to end it first. */
+static void test_tcp_does_not_disturb_the_server(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_TCP);
+	struct fixture *f = *arg;
+
+	server_open(&f->server, 200);
+	add(f, &spec);
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_UP, VERDICT_OK, "connected");
+	run_for_probes(f, 20);
+	expect_no_more(f);
+	assert_in_range(f->server.accepted, 0, 10);
+}
+
 /*
  * Bound, not listening: refused, and nobody else can take the port. The back-off may be asserted,
  * as a slow machine only makes fewer probes: they are due 250, 750 and 1750 ms after the fall.
@@ -457,6 +471,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(test_tcp_falls_and_comes_back),
+		unit(test_tcp_does_not_disturb_the_server),
 		unit(test_tcp_refused_from_the_start),
 		unit(test_tcp_ipv6),
 		unit(test_tcp_time_out),
