@@ -76,18 +76,36 @@ static void test_diff(void **state)
 	}
 }
 
+static void assert_own(const struct model *model, const struct addr_list *local,
+		       const char *expected)
+{
+	struct addr_list own = {};
+	char text[256] = "", addr[ADDR_STR_SIZE];
+
+	assert_int_equal(node_table_own(model, local, &own), 0);
+	vec_foreach(&own, item)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s ",
+			 addr_to_str(item, addr));
+	assert_string_equal(text, expected);
+	vec_done(&own);
+}
+
 static void test_table(void **state)
 {
 	static const struct {
 		const char *option, *expected;
+		const char *own; /* where this node listens; "": at all */
 	} cases[] = {
-		{"", "l127.0.0.1 t192.0.2.1 o192.0.2.2 t198.51.100.1 o198.51.100.2 tfd00::1 "
-		     "tfd00::9"},
-		{"primary", "t192.0.2.1 o192.0.2.2 tfd00::1"},
-		{"198.51.100.0/24,127.0.0.0/8", "l127.0.0.1 t198.51.100.1 o198.51.100.2"},
-		{"0.0.0.0/0", "l127.0.0.1 t192.0.2.1 o192.0.2.2 t198.51.100.1 o198.51.100.2"},
-		{"::/0", "tfd00::1 tfd00::9"},
-		{"10.0.0.0/8", ""},
+		{"",
+		 "l127.0.0.1 t192.0.2.1 o192.0.2.2 t198.51.100.1 o198.51.100.2 tfd00::1 tfd00::9",
+		 ""},
+		{"primary", "t192.0.2.1 o192.0.2.2 tfd00::1", "192.0.2.1 "},
+		{"198.51.100.0/24,127.0.0.0/8", "l127.0.0.1 t198.51.100.1 o198.51.100.2",
+		 "127.0.0.1 198.51.100.1 "},
+		{"0.0.0.0/0", "l127.0.0.1 t192.0.2.1 o192.0.2.2 t198.51.100.1 o198.51.100.2",
+		 "127.0.0.1 192.0.2.1 198.51.100.1 "},
+		{"::/0", "tfd00::1 tfd00::9", "fd00::9 "},
+		{"10.0.0.0/8", "", ""},
 	};
 	struct addr_list local = {};
 
@@ -107,6 +125,7 @@ static void test_table(void **state)
 		put(model, OBJECT_NODE, make_node("n2", "", "192.0.2.2 198.51.100.2 198.51.100.1"));
 		assert_int_equal(node_table_make(model, &local, &nodes), 0);
 		assert_nodes(&nodes, cases[i].expected);
+		assert_own(model, &local, cases[i].own);
 		model_free(model);
 		node_ports_done(&node_ports);
 	}

@@ -111,11 +111,36 @@ static void test_port_that_is_taken(void **state)
 	health_checks_free(checks);
 }
 
+/* As --nodeport-addresses has it. */
+static void test_addresses(void **state)
+{
+	static const struct addr localhost = {{[10] = 255, [11] = 255, [12] = 127, [15] = 1}},
+				 another = {{[10] = 255, [11] = 255, [12] = 127, [15] = 2}};
+	struct fixture *fixture = *state;
+	struct health_checks *checks;
+	uint16_t port = free_port();
+	char answer[REQUEST_SIZE];
+
+	assert_int_equal(health_checks_new(fixture->loop, healthy, NULL, &checks), 0);
+	is_healthy = true;
+	assert_int_equal(health_checks_set(checks, "a", "web", port, 1), 0);
+	assert_answer(fixture, port, " 200 ", "Endpoint-Weight: 1\r\n", "\"name\": \"web\"");
+	assert_int_equal(health_checks_listen(checks, &another, 1), 0);
+	ask(fixture, port, answer);
+	assert_string_equal(answer, "");
+	assert_int_equal(health_checks_listen(checks, (struct addr[]){localhost, another}, 2), 0);
+	assert_answer(fixture, port, " 200 ", "Endpoint-Weight: 1\r\n", "\"name\": \"web\"");
+	assert_int_equal(health_checks_listen(checks, NULL, 0), 0);
+	assert_answer(fixture, port, " 200 ", "Endpoint-Weight: 1\r\n", "\"name\": \"web\"");
+	health_checks_free(checks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_that_is_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

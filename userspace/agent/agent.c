@@ -314,7 +314,7 @@ static void on_work(struct loop_timer *timer, uint64_t now)
 	/* Half of the objects would take away what a daemon before this one has pinned. */
 	if (!agent->synced)
 		return;
-	node_sync_refresh(agent->node_sync, agent->model, agent->datapath);
+	node_sync_refresh(agent->node_sync, agent->model, agent->datapath, agent->health_checks);
 	for (uint64_t until = clock_now() + SLICE; clock_now() < until;) {
 		more = work_one(agent);
 		if (more < 0) {

@@ -7,6 +7,7 @@
 #include "datapath/datapath.h"
 #include "model/model.h"
 #include "net/local_addrs.h"
+#include "status/health_check.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -65,6 +66,19 @@ static int set_nodes(const struct node_sync *sync, const struct model *model,
 	return err;
 }
 
+/* As kube-proxy: what load balancers ask is answered where NodePorts are reached. */
+static int set_health_checks(const struct node_sync *sync, const struct model *model,
+			     struct health_checks *checks)
+{
+	struct addr_list own = {};
+	int err = node_table_own(model, local_addrs_get(sync->local), &own);
+
+	if (!err)
+		err = health_checks_listen(checks, own.items, own.len);
+	vec_done(&own);
+	return err;
+}
+
 static void say(const struct node_sync *sync, int err)
 {
 	if (err && err != sync->err)
@@ -75,15 +89,21 @@ static void say(const struct node_sync *sync, int err)
 		log_info("NodePorts are reached at all addresses of nodes now");
 }
 
-void node_sync_refresh(struct node_sync *sync, const struct model *model, struct datapath *datapath)
+void node_sync_refresh(struct node_sync *sync, const struct model *model, struct datapath *datapath,
+		       struct health_checks *checks)
 {
 	uint64_t version = model_nodes_version(model);
-	int err;
+	int err, checks_err;
 
 	if (sync->fresh && sync->version == version)
 		return;
 	err = set_nodes(sync, model, datapath);
 	say(sync, err);
+	checks_err = set_health_checks(sync, model, checks);
+	if (checks_err)
+		log_error("load balancers can not ask at some addresses of this node: %s, trying "
+			  "again every second",
+			  strerror(-checks_err));
 	sync->err = err;
 	sync->fresh = !err;
 	sync->version = version;

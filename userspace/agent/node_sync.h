@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeps the addresses at which NodePorts are reached up to date in the kernel. */
+/*
+ * Keeps the addresses at which NodePorts are reached up to date: in the kernel, and for the servers of
+ * healthCheckNodePort.
+ */
 #pragma once
 
 struct datapath;
+struct health_checks;
 struct loop;
 struct model;
 struct node_sync; /* opaque */
@@ -15,5 +19,5 @@ int node_sync_new(struct loop *loop, void (*fn)(void *arg), void *arg, struct no
 void node_sync_free(struct node_sync *sync);
 
 /* Does nothing if nothing has changed. What fails is logged once, and tried again the next time. */
-void node_sync_refresh(struct node_sync *sync, const struct model *model,
-		       struct datapath *datapath);
+void node_sync_refresh(struct node_sync *sync, const struct model *model, struct datapath *datapath,
+		       struct health_checks *checks);

@@ -62,3 +62,29 @@ int node_table_make(const struct model *model, const struct addr_list *local, st
 	*ret = nodes;
 	return 0;
 }
+
+static int add_own(const struct model *model, const struct addr *addr, struct addr_list *own)
+{
+	const struct node *node = model_node(model, model_node_name(model));
+
+	return node_ports_at(model_node_ports(model), node, addr) ? vec_push(own, *addr) : 0;
+}
+
+int node_table_own(const struct model *model, const struct addr_list *local, struct addr_list *ret)
+{
+	struct addr_list own = {};
+	int err;
+
+	if (node_ports_everywhere(model_node_ports(model))) {
+		*ret = own;
+		return 0;
+	}
+	err = add_own(model, &loopback, &own);
+	for (size_t i = 0; !err && i < local->len; i++)
+		err = add_own(model, &local->items[i], &own);
+	if (err)
+		vec_done(&own);
+	else
+		*ret = own;
+	return err;
+}

@@ -36,6 +36,11 @@ int node_ports_parse(const char *text, struct node_ports *ret)
 	return 0;
 }
 
+bool node_ports_everywhere(const struct node_ports *node_ports)
+{
+	return !node_ports->primary && node_ports->ranges.len == 0;
+}
+
 static bool is_first(const struct node *node, const struct addr *addr)
 {
 	vec_foreach(&node->addresses, other) {
@@ -54,5 +59,5 @@ bool node_ports_at(const struct node_ports *node_ports, const struct node *node,
 		if (addr_range_has(range, addr))
 			return true;
 	}
-	return node_ports->ranges.len == 0;
+	return node_ports_everywhere(node_ports);
 }

@@ -21,6 +21,9 @@ struct node_ports {
 int node_ports_parse(const char *text, struct node_ports *ret);
 void node_ports_done(struct node_ports *node_ports);
 
+/* Whether they are reached at all addresses, whatever there are. */
+bool node_ports_everywhere(const struct node_ports *node_ports);
+
 /* `node` is whose address it is, for which one is the first; NULL if that is not known. */
 bool node_ports_at(const struct node_ports *node_ports, const struct node *node,
 		   const struct addr *addr);

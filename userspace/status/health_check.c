@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/hashmap.h"
 #include "base/json_text.h"
+#include "base/vec.h"
 #include "net/http_server.h"
 
 #include <errno.h>
@@ -14,9 +15,16 @@ enum { HTTP_OK = 200, HTTP_NO_MEMORY = 500, HTTP_UNAVAILABLE = 503, KEY_SIZE = 5
 
 struct health_checks {
 	struct loop *loop;
-	struct hashmap *all; /* "namespace/name" -> struct health_check, owned */
+	struct hashmap *all;    /* "namespace/name" -> struct health_check, owned */
+	VEC(struct addr) addrs; /* where to listen */
 	bool (*healthy)(void *arg);
 	void *arg;
+};
+
+/* At one address. */
+struct listener {
+	struct addr addr;
+	struct http_server *server; /* NULL: could not be opened */
 };
 
 /* Of one Service. */
@@ -26,8 +34,12 @@ struct health_check {
 	char *name;
 	uint16_t port;
 	size_t endpoints;
-	struct http_server *v4; /* NULL: could not be opened */
-	struct http_server *v6; /* NULL: the same, or there is no IPv6 */
+	VEC(struct listener) listeners; /* parallel to checks->addrs */
+};
+
+static const struct addr any_addrs[] = {
+	{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0}},
+	{{0}},
 };
 
 static void cleanup_stream(FILE **stream)
@@ -72,31 +84,82 @@ static void on_request(void *arg, const char *path, struct http_reply *reply)
 		reply->status = HTTP_NO_MEMORY;
 }
 
+static void check_close(struct health_check *check)
+{
+	vec_foreach(&check->listeners, listener)
+		http_server_free(listener->server);
+	check->listeners.len = 0;
+}
+
 static void check_free(struct health_check *check)
 {
-	http_server_free(check->v4);
-	http_server_free(check->v6);
+	check_close(check);
+	vec_done(&check->listeners);
 	free(check->namespace);
 	free(check->name);
 	free(check);
 }
 
-static int open_at(struct health_check *check, const char *address, struct http_server **server)
+/* A node without IPv6 answers with IPv4 alone. */
+static bool is_missing_family(const struct addr *addr, int err)
 {
-	char text[32];
-
-	if (*server)
-		return 0;
-	snprintf(text, sizeof(text), "%s:%u", address, check->port);
-	return http_server_new(check->checks->loop, text, on_request, check, server);
+	return addr_equal(addr, &any_addrs[1]) && (err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL);
 }
 
-/* A node without IPv6 answers with IPv4 alone. */
+static int listener_open(struct health_check *check, struct listener *listener)
+{
+	char text[ADDR_PORT_STR_SIZE];
+	int err;
+
+	if (listener->server)
+		return 0;
+	addr_port_to_str(&listener->addr, check->port, text);
+	err = http_server_new(check->checks->loop, text, on_request, check, &listener->server);
+	return is_missing_family(&listener->addr, err) ? 0 : err;
+}
+
+/* Opens what is not open yet. Returns the last error. */
 static int check_open(struct health_check *check)
 {
-	int err = open_at(check, "0.0.0.0", &check->v4), err6 = open_at(check, "[::]", &check->v6);
+	int result = 0;
 
-	return err ? err : err6 == -EAFNOSUPPORT || err6 == -EADDRNOTAVAIL ? 0 : err6;
+	vec_foreach(&check->listeners, listener) {
+		int err = listener_open(check, listener);
+
+		if (err)
+			result = err;
+	}
+	return result;
+}
+
+/* Takes over what listens at an address already: nobody who asks there notices anything. */
+static struct http_server *take_server(struct health_check *check, const struct addr *addr)
+{
+	vec_foreach(&check->listeners, listener) {
+		if (addr_equal(&listener->addr, addr))
+			return TAKE_PTR(listener->server);
+	}
+	return NULL;
+}
+
+/* Listens at the addresses that are wanted now, and no longer at others. */
+static int check_listen(struct health_check *check)
+{
+	size_t len = check->checks->addrs.len;
+	struct listener *listeners = reallocarray(NULL, len, sizeof(*listeners));
+
+	if (!listeners)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i++) {
+		const struct addr *addr = &check->checks->addrs.items[i];
+
+		listeners[i] = (struct listener){*addr, take_server(check, addr)};
+	}
+	check_close(check);
+	free(check->listeners.items);
+	check->listeners.items = listeners;
+	check->listeners.len = check->listeners.cap = len;
+	return check_open(check);
 }
 
 static int check_new(struct health_checks *checks, const char *key, const char *namespace,
@@ -127,6 +190,8 @@ int health_checks_new(struct loop *loop, bool (*healthy)(void *arg), void *arg,
 	checks->loop = loop;
 	checks->healthy = healthy;
 	checks->arg = arg;
+	if (health_checks_listen(checks, NULL, 0))
+		return -ENOMEM;
 	*ret = TAKE_PTR(checks);
 	return 0;
 }
@@ -138,6 +203,7 @@ void health_checks_free(struct health_checks *checks)
 	hashmap_foreach(checks->all, iter)
 		check_free(iter.value);
 	hashmap_free(checks->all);
+	vec_done(&checks->addrs);
 	free(checks);
 }
 
@@ -164,15 +230,42 @@ int health_checks_set(struct health_checks *checks, const char *namespace, const
 	if (check->port)
 		return 0;
 	check->port = port;
-	return check_open(check);
+	return check_listen(check);
+}
+
+static bool listens_at(const struct health_checks *checks, const struct addr *addrs, size_t len)
+{
+	for (size_t i = 0; i < len && checks->addrs.len == len; i++) {
+		if (!addr_equal(&checks->addrs.items[i], &addrs[i]))
+			return false;
+	}
+	return checks->addrs.len == len;
+}
+
+int health_checks_listen(struct health_checks *checks, const struct addr *addrs, size_t len)
+{
+	const struct addr *want = len ? addrs : any_addrs;
+	size_t count = len ? len : ARRAY_SIZE(any_addrs);
+	int result = 0;
+
+	if (listens_at(checks, want, count))
+		return 0;
+	checks->addrs.len = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (vec_push(&checks->addrs, want[i]))
+			return -ENOMEM;
+	}
+	hashmap_foreach(checks->all, iter) {
+		int err = check_listen(iter.value);
+
+		if (err)
+			result = err;
+	}
+	return result;
 }
 
 void health_checks_retry(struct health_checks *checks)
 {
-	hashmap_foreach(checks->all, iter) {
-		struct health_check *check = iter.value;
-
-		if (!check->v4 || !check->v6)
-			(void)check_open(check);
-	}
+	hashmap_foreach(checks->all, iter)
+		(void)check_open(iter.value);
 }

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "base/addr.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,8 +20,13 @@ int health_checks_new(struct loop *loop, bool (*healthy)(void *arg), void *arg,
 void health_checks_free(struct health_checks *checks);
 
 /*
- * Answers for a Service at a port, at all addresses of this node, with the number of its endpoints
- * here; port 0 ends that. Returns 0, or -errno if nothing could be opened (-EADDRINUSE): then
+ * At which addresses to listen from now on; none: at all, as in the beginning. Returns 0, or -errno if
+ * some could not be opened: then health_checks_retry() tries again.
+ */
+int health_checks_listen(struct health_checks *checks, const struct addr *addrs, size_t len);
+
+/*
+ * Answers for a Service at a port, with the number of its endpoints here; port 0 ends that. Returns 0, or -errno if nothing could be opened (-EADDRINUSE): then
  * health_checks_retry() tries again.
  */
 int health_checks_set(struct health_checks *checks, const char *namespace, const char *name,
