@@ -24,7 +24,8 @@ static __always_inline bool addr_is(const struct sw_addr *a, const struct sw_add
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
 }
 
-static __always_inline void peer_remember(struct bpf_sock *sk, const struct sw_frontend_key *asked,
+static __always_inline void peer_remember(struct bpf_sock *sk, const struct asker *asker,
+					  const struct sw_frontend_key *asked,
 					  const struct choice *got)
 {
 	struct sw_socket *socket;
@@ -39,7 +40,7 @@ static __always_inline void peer_remember(struct bpf_sock *sk, const struct sw_f
 	socket->backend = got->backend;
 	socket->service = got->service;
 	socket->generation = got->generation;
-	socket->flags = 0;
+	socket->flags = asker->on_node * SW_SOCKET_ON_NODE;
 	socket->answered = 0;
 }
 

@@ -43,6 +43,7 @@ enum {
 #define SENSE_POISON_PAUSE   (10000 * SENSE_MS)
 #define SENSE_JUDGE          (10 * SENSE_MS) /* a lease that is older was left by a dead program */
 #define SENSE_DOUBT_INTERVAL (100 * SENSE_MS)
+#define SENSE_STRAY_INTERVAL (5 * SENSE_MS) /* userspace does not look more often, either */
 #define SENSE_SUCCESS_STEP   (10 * SENSE_MS)
 
 enum sense_success_kind { SENSE_CONNECTED, SENSE_ANSWERED };
@@ -97,6 +98,15 @@ static __always_inline void sense_tell_seldom(const struct sense *sense, __u32 k
 		return;
 	sense->load->last_doubt = sense->now;
 	sense_tell(sense, kind, 0);
+}
+
+/* Each request on such a connection fails until userspace has closed it. */
+static __always_inline void sense_tell_stray(const struct sense *sense)
+{
+	if (sense->now - sense->load->last_stray < SENSE_STRAY_INTERVAL)
+		return;
+	sense->load->last_stray = sense->now;
+	sense_tell(sense, SW_EVENT_STRAY, 0);
 }
 
 static __always_inline bool sense_is_connect(__u32 evidence)
@@ -352,7 +362,7 @@ static __noinline int sense_failure(const struct sw_socket *socket, __u32 eviden
 	/* What was on its way when it was ejected says nothing new. */
 	if (sense.backend->trial == SW_TRIAL_DUE && sense.now < sense.backend->ejected_until) {
 		if (evidence == SW_EVIDENCE_STATUS)
-			sense_tell_seldom(&sense, SW_EVENT_STRAY);
+			sense_tell_stray(&sense);
 		return 0;
 	}
 	if (sense_is_connect(evidence))

@@ -80,7 +80,7 @@ static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_fro
 	if (key->proto == IPPROTO_UDP)
 		udp_connected(ctx, &asker, key, verdict == CHOICE_BACKEND ? choice : 0);
 	if (verdict == CHOICE_BACKEND) {
-		peer_remember(ctx->sk, key, choice);
+		peer_remember(ctx->sk, &asker, key, choice);
 		return verdict;
 	}
 	peer_forget(ctx->sk);

@@ -74,6 +74,26 @@ static __always_inline void reverse_key(struct bpf_sock_addr *ctx, const struct 
 	ret->pad2 = 0;
 }
 
+/*
+ * Which of the socket's flows leads to an address: the one that was used last. NULL if none does.
+ */
+static __always_inline const struct sw_udp_flow *udp_flow_to(const struct sw_udp_flows *udp,
+							     const struct sw_addr *addr, __u16 port)
+{
+	const struct sw_udp_flow *found = 0;
+	__u32 age = ~0U;
+
+	for (int i = 0; i < SW_UDP_FLOWS; i++) {
+		const struct sw_udp_flow *flow = &udp->flows[i];
+
+		if (!flow_is_to(flow, addr, port) || udp->sequence - flow->used > age)
+			continue;
+		age = udp->sequence - flow->used;
+		found = flow;
+	}
+	return found;
+}
+
 /* The backend that the socket has for a frontend: that of connect(), or that of its last datagram. */
 static __always_inline void udp_has(struct bpf_sock *sk, const struct sw_frontend_key *key,
 				    struct asker *ret)
@@ -132,7 +152,7 @@ static __always_inline void udp_spill(struct bpf_sock_addr *ctx, struct sw_udp_f
 
 	reverse_key(ctx, &flow->backend_addr, flow->backend_port, &key);
 	bpf_map_update_elem(&sw_udp_reverse, &key, &value, BPF_ANY);
-	udp->spilled = 1;
+	udp->flags |= SW_UDP_SPILLED;
 }
 
 static __always_inline void udp_remember(struct bpf_sock_addr *ctx, const struct asker *asker,
@@ -160,6 +180,7 @@ static __always_inline void udp_remember(struct bpf_sock_addr *ctx, const struct
 	flow->backend = got->backend;
 	flow->generation = got->generation;
 	flow->used = ++udp->sequence;
+	udp->flags |= asker->on_node * SW_UDP_ON_NODE;
 }
 
 /*
@@ -178,7 +199,7 @@ static __always_inline void udp_forget(struct bpf_sock_addr *ctx, const struct s
 		if (flow_is_to(&udp->flows[i], addr, port))
 			udp->flows[i].backend = 0;
 	}
-	if (!udp->spilled)
+	if (!(udp->flags & SW_UDP_SPILLED))
 		return;
 	reverse_key(ctx, addr, port, &key);
 	bpf_map_delete_elem(&sw_udp_reverse, &key);
@@ -215,23 +236,14 @@ static __always_inline bool udp_recall_spilled(struct bpf_sock_addr *ctx, struct
 static __always_inline bool udp_recall(struct bpf_sock_addr *ctx, struct peer *peer)
 {
 	struct sw_udp_flows *udp = bpf_sk_storage_get(&sw_udp_flows, ctx->sk, 0, 0);
-	const struct sw_udp_flow *found = 0;
-	__u32 age = ~0U;
+	const struct sw_udp_flow *found = udp ? udp_flow_to(udp, &peer->addr, peer->port) : 0;
 
-	for (int i = 0; udp && i < SW_UDP_FLOWS; i++) {
-		const struct sw_udp_flow *flow = &udp->flows[i];
-
-		if (!flow_is_to(flow, &peer->addr, peer->port) || udp->sequence - flow->used > age)
-			continue;
-		age = udp->sequence - flow->used;
-		found = flow;
-	}
 	if (found) {
 		peer->addr = found->frontend_addr;
 		peer->port = found->frontend_port;
 		return true;
 	}
-	if (udp && udp->spilled && udp_recall_spilled(ctx, peer))
+	if (udp && udp->flags & SW_UDP_SPILLED && udp_recall_spilled(ctx, peer))
 		return true;
 	return ctx->sk->state == UDP_CONNECTED && peer_recall(ctx->sk, peer);
 }

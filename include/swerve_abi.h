@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 enum {
-	SW_ABI_VERSION = 2,
+	SW_ABI_VERSION = 3,
 
 	SW_MAX_FRONTENDS = 65536,
 	SW_MAX_NODES = 32768, /* addresses of nodes */
@@ -24,7 +24,8 @@ enum {
 	SW_EVENTS_SIZE = 262144, /* bytes of sw_events; a power of two, and whole pages */
 	SW_MAX_AFFINITY = 65536,
 	SW_MAX_UDP_SPILL = 16384,
-	SW_UDP_FLOWS = 8, /* what an unconnected UDP socket has in its storage */
+	SW_MAX_SOURCES = 65536, /* ranges of addresses */
+	SW_UDP_FLOWS = 8,       /* what an unconnected UDP socket has in its storage */
 
 	SW_SERVICE_NAME_SIZE =
 		144, /* namespace/name:port/proto: 63 + 1 + 63 + 1 + 5 + 1 + 4 + NUL */
@@ -60,7 +61,9 @@ _Static_assert(sizeof(struct sw_frontend_key) == 20, "hash key without hidden pa
 
 enum sw_frontend_flags {
 	SW_FRONTEND_ELSEWHERE =
-		1, /* no slots: the policy is Local, and the endpoints are elsewhere */
+		1,              /* no slots: the policy is Local, and the endpoints are elsewhere */
+	SW_FRONTEND_RANGES = 2, /* only for sources that sw_sources has for the service */
+	SW_FRONTEND_NODE = 4,   /* then: and for sockets in the network namespace of the node */
 };
 
 /*
@@ -104,6 +107,19 @@ static inline __u32 sw_frontend_check(const struct sw_frontend_key *key,
 	check = (check ^ value->terminating) * 0x01000193;
 	return (check ^ value->flags) * 0x01000193;
 }
+
+/*
+ * Key of sw_sources, a trie for the longest prefix: a range of addresses that may use the frontends of a
+ * service that have SW_FRONTEND_RANGES. That it is there says all. Writer: userspace.
+ */
+struct sw_source {
+	__u32 prefix;  /* in bits of what follows: SW_SOURCE_BITS and those of the 16 bytes */
+	__u32 service; /* index into sw_services */
+	struct sw_addr addr;
+};
+_Static_assert(sizeof(struct sw_source) == 24, "no hidden padding");
+
+enum { SW_SOURCE_BITS = 32, SW_SOURCE_BITS_ALL = 32 + 128 };
 
 /* How a connection chooses among the backends that are equally well. */
 enum sw_balance {
@@ -256,7 +272,8 @@ struct sw_backend_load {
 	__u64 last_doubt;        /* when userspace was last asked to probe; 0: never */
 	__u32 evidence;          /* enum sw_evidence of the last ejection */
 	__u32 status;            /* HTTP status of the last ejection; 0: it was none */
-	__u64 reserved[7];       /* 0 */
+	__u64 last_stray;        /* when userspace last learned of SW_EVENT_STRAY; 0: never */
+	__u64 reserved[6];       /* 0 */
 };
 _Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
 
@@ -305,11 +322,12 @@ struct sw_socket {
 _Static_assert(sizeof(struct sw_socket) == 56, "no hidden padding");
 
 enum sw_socket_flag {
-	SW_SOCKET_OPEN = 1,   /* it counts in sw_backend_load.open */
-	SW_SOCKET_FAILED = 2, /* its failure was counted */
-	SW_SOCKET_HTTP = 4,   /* its responses are looked at */
-	SW_SOCKET_BAD = 8,    /* the last of them failed */
-	SW_SOCKET_TAKEN = 16, /* its request is with the rescue worker: not to be closed */
+	SW_SOCKET_OPEN = 1,     /* it counts in sw_backend_load.open */
+	SW_SOCKET_FAILED = 2,   /* its failure was counted */
+	SW_SOCKET_HTTP = 4,     /* its responses are looked at */
+	SW_SOCKET_BAD = 8,      /* the last of them failed */
+	SW_SOCKET_TAKEN = 16,   /* its request is with the rescue worker: not to be closed */
+	SW_SOCKET_ON_NODE = 32, /* it is in the network namespace of the node */
 };
 
 enum sw_event_kind {
@@ -365,13 +383,18 @@ struct sw_udp_flow {
 };
 _Static_assert(sizeof(struct sw_udp_flow) == 48, "no hidden padding");
 
+enum sw_udp_flag {
+	SW_UDP_SPILLED = 1, /* some flows had to go to sw_udp_reverse */
+	SW_UDP_ON_NODE = 2, /* the socket is in the network namespace of the node */
+};
+
 /*
  * Value of sw_udp_flows, in the socket's own storage, so that nothing that other sockets do makes
  * it forget. The kernel holds the socket's lock when it runs a hook: one writer at a time. BPF.
  */
 struct sw_udp_flows {
 	__u32 sequence; /* rises with each datagram to a service; wraps */
-	__u32 spilled;  /* 1: some flows had to go to sw_udp_reverse */
+	__u32 flags;    /* enum sw_udp_flag */
 	struct sw_udp_flow flows[SW_UDP_FLOWS];
 };
 _Static_assert(sizeof(struct sw_udp_flows) == 8 + 8 * 48, "no hidden padding");

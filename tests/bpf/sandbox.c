@@ -42,13 +42,18 @@ static bool join(const char *cgroup)
 	return joined;
 }
 
+bool sandbox_new_network(void)
+{
+	return !unshare(CLONE_NEWNET) && loopback_up();
+}
+
 const char *sandbox_enter(struct sandbox *sandbox)
 {
 	if (geteuid())
 		return "needs root";
 	if (cgroup2_mount(sandbox->parent, sizeof(sandbox->parent) - 64))
 		return "no cgroup2 is mounted";
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) || !loopback_up())
+	if (unshare(CLONE_NEWNS) || !sandbox_new_network())
 		return "no network namespaces";
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	snprintf(sandbox->dir, sizeof(sandbox->dir), "/tmp/swerve-bpf.XXXXXX");

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct sandbox {
 	char dir[64];     /* temporary; bpffs is mounted on it */
 	char pin_dir[96]; /* below it, not made yet */
@@ -14,6 +16,12 @@ struct sandbox {
 
 /* Returns NULL, or why tests can not run here (static text). */
 const char *sandbox_enter(struct sandbox *sandbox);
+
+/*
+ * Puts the process into another network namespace, again with nothing but loopback: a pod's. Returns
+ * whether that went well.
+ */
+bool sandbox_new_network(void);
 
 /* Leaves the cgroup and removes everything. */
 void sandbox_leave(struct sandbox *sandbox);

@@ -40,7 +40,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MANY = 4000 };
+enum { MANY = 4000, JOB = 7, MARKER = 8 }; /* sockets; ids of jobs */
 
 static struct sandbox sandbox;
 static struct dp_problem problem;
@@ -54,7 +54,8 @@ struct world {
 	uint16_t port;
 	struct closer_result result; /* the last one */
 	int results;
-	size_t closed; /* in all results */
+	size_t closed;    /* in all results */
+	bool marker_seen; /* the result of the job MARKER */
 };
 
 static void on_done(void *arg, const struct closer_result *result)
@@ -64,6 +65,7 @@ static void on_done(void *arg, const struct closer_result *result)
 	world->result = *result;
 	world->results++;
 	world->closed += result->closed;
+	world->marker_seen |= result->job.id == MARKER;
 }
 
 static int read_storage(void *arg, int fd, struct sw_socket *ret)
@@ -204,10 +206,10 @@ static void run_until(struct world *world, int results)
 	assert_int_equal(world->results, results);
 }
 
-static void push(struct world *world, uint32_t service, int type)
+static void push_as(struct world *world, uint32_t id, uint32_t service, int type)
 {
 	struct closer_job job = {
-		.id = 7,
+		.id = id,
 		.proto = type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP,
 		.target = {.addr = world->addr, .port = world->port, .service = service},
 	};
@@ -215,12 +217,17 @@ static void push(struct world *world, uint32_t service, int type)
 	assert_int_equal(closer_push(world->closer, &job), 0);
 }
 
+static void push(struct world *world, uint32_t service, int type)
+{
+	push_as(world, JOB, service, type);
+}
+
 /* Closes, and says how many it were. */
 static size_t close_service(struct world *world, uint32_t service, int type)
 {
 	push(world, service, type);
 	run_until(world, world->results + 1);
-	assert_int_equal(world->result.job.id, 7);
+	assert_int_equal(world->result.job.id, JOB);
 	if (world->result.errors)
 		fail_msg("%s", strerror(-world->result.error));
 	assert_true(world->result.namespaces > 0);
@@ -439,13 +446,30 @@ static void test_many_jobs(void **state)
 		push(world, service, i % 3 ? SOCK_STREAM : SOCK_DGRAM);
 		world->addr = before;
 	}
-	push(world, service, SOCK_STREAM);
+	push_as(world, MARKER, service, SOCK_STREAM);
 	run_until(world, JOBS + 1);
 	/* It is found by the one job or the other, or by both in different queries. */
 	assert_int_equal(world->closed, 1);
 	assert_int_equal(world->result.errors, 0);
 	assert_int_equal(pending_error(fd), ECONNABORTED);
 	close(fd);
+}
+
+/* The thread may take some of them before all are pushed, but by far not each. */
+static void test_jobs_that_wait_are_done_once(void **state)
+{
+	enum { PUSHES = 1000 };
+	struct world *world = *state;
+	uint64_t end = clock_now() + 60 * NSEC_PER_SEC;
+
+	serve(world, "127.0.0.1", SOCK_STREAM, 16);
+	for (int i = 0; i < PUSHES; i++)
+		push(world, 1, SOCK_STREAM);
+	push_as(world, MARKER, 1, SOCK_STREAM);
+	while (!world->marker_seen && clock_now() < end)
+		assert_int_equal(loop_run_once(world->loop, 100 * NSEC_PER_MSEC), 0);
+	assert_true(world->marker_seen);
+	assert_in_range(world->results, 2, PUSHES / 10);
 }
 
 static void test_many_sockets(void **state)
@@ -500,6 +524,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_other_network_namespace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_jobs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jobs_that_wait_are_done_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_sockets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_with_work_left, setup, teardown),
 	};

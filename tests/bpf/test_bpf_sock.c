@@ -384,16 +384,16 @@ static int run(void)
 		cmocka_unit_test_setup_teardown(test_health_of_a_dead_daemon_is_ignored,
 						world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(
-			test_pinned_datapath_serves_without_a_daemon_and_is_taken_over, world_setup,
-			world_teardown),
-		cmocka_unit_test_setup_teardown(test_second_daemon_is_refused, world_setup,
-						world_teardown),
-		cmocka_unit_test_setup_teardown(test_other_abi_version_is_refused, world_setup,
-						world_teardown),
-		cmocka_unit_test_setup_teardown(test_another_cgroup_gets_the_programs, world_setup,
-						world_teardown),
+			test_pinned_datapath_serves_without_a_daemon_and_is_taken_over,
+			world_setup_own, world_teardown_own),
+		cmocka_unit_test_setup_teardown(test_second_daemon_is_refused, world_setup_own,
+						world_teardown_own),
+		cmocka_unit_test_setup_teardown(test_other_abi_version_is_refused, world_setup_own,
+						world_teardown_own),
+		cmocka_unit_test_setup_teardown(test_another_cgroup_gets_the_programs,
+						world_setup_own, world_teardown_own),
 		cmocka_unit_test_setup_teardown(test_cgroup_and_pin_directory_are_checked,
-						world_setup, world_teardown),
+						world_setup_own, world_teardown_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "datapath/dp_pin_dir.h"
 
@@ -27,6 +28,22 @@ struct sandbox sandbox;
 struct dp_problem problem;
 bool world_has_set_retval;
 
+static struct datapath *shared; /* by the tests that take no own one */
+
+static void close_datapath(struct datapath *datapath)
+{
+	datapath_close(datapath);
+	assert_int_equal(dp_pin_dir_cleanup(sandbox.pin_dir, &problem), 0);
+	assert_int_not_equal(access(sandbox.pin_dir, F_OK), 0);
+}
+
+static void drop_shared(void)
+{
+	if (shared)
+		close_datapath(shared);
+	shared = NULL;
+}
+
 int world_run(int (*run)(void))
 {
 	const char *missing = sandbox_enter(&sandbox);
@@ -41,6 +58,7 @@ int world_run(int (*run)(void))
 						       BPF_FUNC_set_retval, NULL) == 1;
 	print_message("bpf_set_retval: %s\n", world_has_set_retval ? "yes" : "no");
 	failed = run();
+	drop_shared();
 	sandbox_leave(&sandbox);
 	return failed;
 }
@@ -61,28 +79,46 @@ struct datapath *world_open_datapath(void)
 	return datapath;
 }
 
-int world_setup(void **state)
+static struct world *new_world(struct datapath *datapath)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
 	assert_non_null(world);
-	world->datapath = world_open_datapath();
+	world->datapath = datapath;
 	for (int i = 0; i < WORLD_SERVERS; i++)
 		world->servers[i] = -1;
-	*state = world;
-	return 0;
+	return world;
 }
 
-int world_teardown(void **state)
+static void free_world(struct world *world)
 {
-	struct world *world = *state;
-
-	datapath_close(world->datapath);
 	for (int i = 0; i < WORLD_SERVERS; i++)
 		world_shut(world, i);
 	free(world);
-	assert_int_equal(dp_pin_dir_cleanup(sandbox.pin_dir, &problem), 0);
-	assert_int_not_equal(access(sandbox.pin_dir, F_OK), 0);
+}
+
+int world_setup(void **state)
+{
+	if (!shared)
+		shared = world_open_datapath();
+	datapath_heartbeat(shared, clock_now());
+	*state = new_world(shared);
+	return 0;
+}
+
+int world_setup_own(void **state)
+{
+	drop_shared();
+	*state = new_world(world_open_datapath());
+	return 0;
+}
+
+int world_teardown_own(void **state)
+{
+	struct world *world = *state;
+
+	close_datapath(world->datapath);
+	free_world(world);
 	return 0;
 }
 
@@ -139,6 +175,17 @@ static void remember_backend(void *arg, const struct plan_port *port,
 		publication->world->backends[publication->first + change->endpoint] = change->index;
 }
 
+static void remember_service(struct world *world, const char *name)
+{
+	for (size_t i = 0; i < world->published_count; i++) {
+		if (strcmp(world->published[i], name) == 0)
+			return;
+	}
+	assert_in_range(world->published_count, 0, WORLD_SERVICES - 1);
+	snprintf(world->published[world->published_count++], sizeof(world->published[0]), "%s",
+		 name);
+}
+
 void world_publish(struct world *world, const struct world_service *service)
 {
 	struct publication publication = {world, service->first};
@@ -150,6 +197,7 @@ void world_publish(struct world *world, const struct world_service *service)
 	struct datapath_result result;
 	struct plan plan = {};
 	struct plan_list all = plan_list_all(service->count, port.ready);
+	struct addr_range range;
 	struct addr addr;
 
 	port.retry.on = service->retry_on;
@@ -158,6 +206,11 @@ void world_publish(struct world *world, const struct world_service *service)
 	assert_int_equal(addr_from_str(service->frontend, &addr), 0);
 	assert_int_equal(
 		vec_push(&port.frontends, (struct plan_frontend){.addr = addr, .port = 80}), 0);
+	if (service->source_range) {
+		assert_int_equal(addr_range_from_str(service->source_range, &range), 0);
+		assert_int_equal(vec_push(&port.source_ranges, range), 0);
+		port.frontends.items[0].clients = PLAN_FOR_RANGES;
+	}
 	assert_int_equal(addr_from_str(service->address, &addr), 0);
 	for (size_t i = 0; i < service->count; i++) {
 		struct plan_endpoint endpoint = {.addr = addr,
@@ -172,11 +225,30 @@ void world_publish(struct world *world, const struct world_service *service)
 	assert_int_equal(datapath_apply(world->datapath, service->name, &plan, clock_now(),
 					remember_backend, &publication, &result),
 			 0);
+	remember_service(world, service->name);
 	vec_done(&port.frontends);
+	vec_done(&port.source_ranges);
 	vec_done(&port.endpoints);
 	plan_list_done(&all);
 	vec_done(&port.lists);
 	vec_done(&plan.ports);
+}
+
+/* Withdraws what the test has published, and lets the time pass after which its elements are free. */
+int world_teardown(void **state)
+{
+	struct world *world = *state;
+	struct publication publication = {world, 0};
+	const struct plan nothing = {};
+	struct datapath_result result;
+
+	for (size_t i = 0; i < world->published_count; i++)
+		assert_int_equal(datapath_apply(shared, world->published[i], &nothing, clock_now(),
+						remember_backend, &publication, &result),
+				 0);
+	datapath_heartbeat(shared, clock_now() + 10 * NSEC_PER_SEC);
+	free_world(world);
+	return 0;
 }
 
 int world_dial(int family, int type, const char *address, uint16_t port)

@@ -13,13 +13,15 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { WORLD_SERVERS = 16 };
+enum { WORLD_SERVERS = 16, WORLD_SERVICES = 16 };
 
 struct world {
 	struct datapath *datapath;
 	uint32_t backends[WORLD_SERVERS]; /* by server; for the service it was published for last */
 	int servers[WORLD_SERVERS];       /* -1: none */
 	uint16_t ports[WORLD_SERVERS];
+	char published[WORLD_SERVICES][64]; /* services, by name */
+	size_t published_count;
 };
 
 /* A service port with the servers `first` to `first + count - 1`, which are at `address`. */
@@ -33,6 +35,7 @@ struct world_service {
 	size_t terminating; /* the last ones */
 	uint32_t affinity_timeout;
 	struct steer_policy steer;
+	const char *source_range; /* who may use the frontend, "10.0.0.0/8"; NULL: everybody */
 	uint32_t retry_on; /* enum retry_failure; all else of the retry policy is the default */
 };
 
@@ -43,9 +46,15 @@ extern bool world_has_set_retval; /* the kernel has bpf_set_retval() */
 /* Runs the tests in a sandbox; returns main()'s status: 77 if they can not run here. */
 int world_run(int (*run)(void));
 
-/* Group fixtures of cmocka: *state is a struct world. */
+/*
+ * Test fixtures of cmocka: *state is a struct world. Tests share a datapath, since under emulation the
+ * verifier takes ten seconds for it; they find it empty. What closes it, or does more to it than
+ * world_publish(), needs one of its own.
+ */
 int world_setup(void **state);
 int world_teardown(void **state);
+int world_setup_own(void **state);
+int world_teardown_own(void **state);
 
 struct datapath_config world_config(void);
 struct datapath *world_open_datapath(void);

@@ -3,7 +3,7 @@
  * Services and their endpoints in words, for the tests of the plan. Included after cmocka.
  *   ips    "10.96.0.1 fd00::1"
  *   ports  "http:80/tcp+30080 :53/udp" (+: NodePort), among them what else the spec says: iLocal and
- *          eLocal (traffic policies), external=ADDRESS, balancer=ADDRESS
+ *          eLocal (traffic policies), external=ADDRESS, balancer=ADDRESS, range=CIDR (of sources)
  *   groups "=http:8080/tcp 10.0.0.1/rs@n1 10.0.0.2/st | ..." one group between bars
  */
 #pragma once
@@ -109,6 +109,14 @@ static inline void put(struct model *model, enum object_kind kind, void *value)
 	assert_int_equal(model_put(model, &object), 0);
 }
 
+static inline struct addr_range parse_range(const char *text)
+{
+	struct addr_range range;
+
+	assert_int_equal(addr_range_from_str(text, &range), 0);
+	return range;
+}
+
 static inline bool parse_setting(struct service *service, const char *word)
 {
 	if (strcmp(word, "iLocal") == 0)
@@ -119,6 +127,8 @@ static inline bool parse_setting(struct service *service, const char *word)
 		assert_int_equal(vec_push(&service->external_ips, parse_addr(word + 9)), 0);
 	else if (strncmp(word, "balancer=", 9) == 0)
 		assert_int_equal(vec_push(&service->balancer_ips, parse_addr(word + 9)), 0);
+	else if (strncmp(word, "range=", 6) == 0)
+		assert_int_equal(vec_push(&service->source_ranges, parse_range(word + 6)), 0);
 	else
 		return false;
 	return true;

@@ -61,6 +61,9 @@ static void dump_service(FILE *out, const struct service *service)
 		fprintf(out, "\texternal ip %s\n", addr_to_str(ip, addr));
 	vec_foreach(&service->balancer_ips, ip)
 		fprintf(out, "\tbalancer ip %s\n", addr_to_str(ip, addr));
+	vec_foreach(&service->source_ranges, range)
+		fprintf(out, "\tsource range %s, %u bits\n", addr_to_str(&range->addr, addr),
+			range->prefix);
 	vec_foreach(&service->ports, port) {
 		fprintf(out, "\tport '%s' %u/%s", port->name, port->port,
 			proto_to_str(port->proto));

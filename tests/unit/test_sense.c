@@ -405,6 +405,26 @@ static void test_doubt(void **state)
 	assert_int_equal(count_events(SW_EVENT_DOUBT), 2);
 }
 
+/* What goes on failing after the ejection is told at the pace at which connections are closed. */
+static void test_strays(void **state)
+{
+	(void)state;
+	serve(2);
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	fail_times(1, 10, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_events(SW_EVENT_STRAY), 1);
+	now += SENSE_STRAY_INTERVAL - 1;
+	fail_times(1, 1, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_events(SW_EVENT_STRAY), 1);
+	now++;
+	fail_times(1, 1, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_events(SW_EVENT_STRAY), 2);
+	/* There is nothing to close where the peer did. */
+	now += SENSE_STRAY_INTERVAL;
+	fail_times(1, 1, SW_EVIDENCE_CLOSED);
+	assert_int_equal(count_events(SW_EVENT_STRAY), 2);
+}
+
 static void test_who_judges_alone_judges(void **state)
 {
 	(void)state;
@@ -483,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_poison),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_strays),
 		cmocka_unit_test(test_who_judges_alone_judges),
 		cmocka_unit_test(test_sockets_of_another_generation_count_nothing),
 		cmocka_unit_test(test_status_lines),

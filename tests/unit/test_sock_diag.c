@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -265,6 +266,32 @@ static void test_other_sockets_are_not(void **state)
 	assert_int_equal(parse(q, &ours), 1);
 }
 
+/* What a job asks for, what rescue works on, and what its owner will not use again. */
+static void test_flags_of_sockets(void **state)
+{
+	struct sock_diag_target t = target("10.0.0.1", 80, 7);
+	const struct sock_diag_query *q = query(AF_INET, 6, &t, 1);
+	struct answer a = answer(&t, AF_INET);
+
+	(void)state;
+	a.storage.flags = SW_SOCKET_OPEN | SW_SOCKET_TAKEN;
+	assert_int_equal(parse(q, &a), 0);
+	a.storage.flags = SW_SOCKET_OPEN;
+	a.message.idiag_state = TCP_CLOSE_WAIT;
+	assert_int_equal(parse(q, &a), 1);
+
+	t.flags = SW_SOCKET_BAD;
+	a.message.idiag_state = TCP_ESTABLISHED;
+	assert_int_equal(parse(q, &a), 0);
+	a.storage.flags |= SW_SOCKET_BAD;
+	assert_int_equal(parse(q, &a), 1);
+	a.message.idiag_state = TCP_CLOSE_WAIT;
+	assert_int_equal(parse(q, &a), 0);
+	a.message.idiag_state = TCP_ESTABLISHED;
+	a.storage.flags |= SW_SOCKET_TAKEN;
+	assert_int_equal(parse(q, &a), 0);
+}
+
 static void test_udp_sockets_are_found_without_a_target(void **state)
 {
 	struct sock_diag_target t = target("10.0.0.1", 80, 7);
@@ -383,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_destroy),
 		cmocka_unit_test(test_socket_of_the_target_is_found),
 		cmocka_unit_test(test_other_sockets_are_not),
+		cmocka_unit_test(test_flags_of_sockets),
 		cmocka_unit_test(test_udp_sockets_are_found_without_a_target),
 		cmocka_unit_test(test_ends_and_errors),
 		cmocka_unit_test(test_errors_of_destroy),

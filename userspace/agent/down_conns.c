@@ -134,6 +134,16 @@ static void on_timer(struct loop_timer *timer, uint64_t now)
 	}
 }
 
+/* The kernel does not tell of each connection that fails: where one did, others may have meanwhile. */
+static void look_again(struct down_conns *conns, const struct closer_result *result)
+{
+	uint32_t backend = result->job.id;
+
+	if (result->job.target.flags && result->closed &&
+	    datapath_ejected_until(conns->datapath, backend) > loop_now(conns->loop))
+		down_conns_failing(conns, backend);
+}
+
 static void on_closed(void *arg, const struct closer_result *result)
 {
 	struct down_conns *conns = arg;
@@ -151,6 +161,7 @@ static void on_closed(void *arg, const struct closer_result *result)
 		result->closed, service, where,
 		result->job.target.flags ? "answers with errors" : "is down or gone", result->moved,
 		result->namespaces, (uint64_t)(result->took / NSEC_PER_MSEC));
+	look_again(conns, result);
 	if (!result->errors)
 		return;
 	conns->totals.errors++;

@@ -69,8 +69,10 @@ static void say(const char *service, const struct trouble *trouble)
 			  service, dp_frontend_key_to_str(&trouble->conflict, where),
 			  trouble->conflicts);
 	if (trouble->skipped)
-		log_warn("service \"%s\": %zu SCTP port(s) are not served", service,
-			 trouble->skipped);
+		log_warn(
+			"service \"%s\": %zu SCTP port(s) are not served: the kernel has no hook for "
+			"connect() of SCTP",
+			service, trouble->skipped);
 }
 
 static void remember(struct plan_log *log, const char *service, const struct trouble *trouble)

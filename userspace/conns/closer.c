@@ -20,12 +20,13 @@
 #include <time.h>
 
 /*
- * Between batches: reading /proc and dumping cost as much for one backend as for many. Long enough that
- * the thread takes a fifth of a core at most, short enough for keep-alive clients of a pod that was
- * just ejected: all that they send until then fails.
+ * Between batches: a dump costs as much for one backend as for many, about a millisecond for each
+ * namespace and family. The thread takes a fifth of a core, and now and then 50 ms at once: all that
+ * keep-alive clients of a pod that was just ejected send until their connections are closed fails.
  */
-#define PAUSE_MIN   (10 * NSEC_PER_MSEC)
-#define PAUSE_SHARE 4
+#define PAUSE_MIN    (5 * NSEC_PER_MSEC)
+#define SHARE        5
+#define SHARE_CREDIT (SHARE * 50 * NSEC_PER_MSEC)
 
 struct job {
 	struct closer_job what;
@@ -46,6 +47,7 @@ struct closer {
 	void *arg;
 	pthread_t thread;
 	bool started;
+	uint64_t used_up; /* until then the thread has had its share. The thread's */
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* CLOCK_MONOTONIC */
 	struct jobs queue;
@@ -116,6 +118,18 @@ static bool take_batch(struct closer *closer, struct closer_results *ret)
 	return !stopping;
 }
 
+/* After a batch of that length: when the next one may begin. */
+static uint64_t next_batch(struct closer *closer, uint64_t began, uint64_t ended)
+{
+	uint64_t earliest = ended + PAUSE_MIN;
+
+	if (closer->used_up < began)
+		closer->used_up = began;
+	closer->used_up += SHARE * (ended - began);
+	return closer->used_up > earliest + SHARE_CREDIT ? closer->used_up - SHARE_CREDIT
+							 : earliest;
+}
+
 static void *run(void *arg)
 {
 	struct closer *closer = arg;
@@ -123,12 +137,11 @@ static void *run(void *arg)
 
 	pthread_setname_np(pthread_self(), "swerve-closer");
 	while (take_batch(closer, &results)) {
-		uint64_t began = clock_now(), pause;
+		uint64_t began = clock_now();
 
 		close_walk_run(&closer->walk, &results);
 		deliver(closer, &results);
-		pause = PAUSE_SHARE * (clock_now() - began);
-		if (!wait_until(closer, clock_now() + (pause > PAUSE_MIN ? pause : PAUSE_MIN)))
+		if (!wait_until(closer, next_batch(closer, began, clock_now())))
 			break;
 	}
 	vec_done(&results);
@@ -257,12 +270,29 @@ void closer_free(struct closer *closer)
 	free(closer);
 }
 
+static bool is_same(const struct closer_job *a, const struct closer_job *b)
+{
+	return a->id == b->id && a->proto == b->proto &&
+	       addr_equal(&a->target.addr, &b->target.addr) && a->target.port == b->target.port &&
+	       a->target.service == b->target.service && a->target.flags == b->target.flags;
+}
+
+static bool is_waiting(const struct jobs *queue, const struct closer_job *job)
+{
+	vec_foreach(queue, waiting) {
+		if (is_same(&waiting->what, job))
+			return true;
+	}
+	return false;
+}
+
 int closer_push(struct closer *closer, const struct closer_job *job)
 {
-	int err;
+	int err = 0;
 
 	pthread_mutex_lock(&closer->lock);
-	err = vec_push(&closer->queue, (struct job){*job, clock_now()});
+	if (!is_waiting(&closer->queue, job))
+		err = vec_push(&closer->queue, (struct job){*job, clock_now()});
 	if (!err)
 		pthread_cond_signal(&closer->wake);
 	pthread_mutex_unlock(&closer->lock);

@@ -35,5 +35,8 @@ int closer_new(struct loop *loop, const struct closer_sockets *sockets, closer_d
 /* Ends the thread, which leaves undone what is not done; takes some ms. NULL is allowed. */
 void closer_free(struct closer *closer);
 
-/* Jobs that come together are done together. Returns 0 or -ENOMEM. */
+/*
+ * Jobs that come together are done together, and one that waits already is done once. Returns 0 or
+ * -ENOMEM.
+ */
 int closer_push(struct closer *closer, const struct closer_job *job);

@@ -41,8 +41,12 @@ static char *frontends_text(const struct ctl_service *service, bool all)
 
 	if (!out)
 		return NULL;
-	for (size_t i = 0; i < len && i < shown; i++)
-		fprintf(out, "%s%s", i ? "," : "", service->frontends.items[i].address);
+	for (size_t i = 0; i < len && i < shown; i++) {
+		const struct ctl_frontend *frontend = &service->frontends.items[i];
+
+		fprintf(out, "%s%s%s", i ? "," : "", frontend->address,
+			frontend->ranges ? "(ranges)" : "");
+	}
 	if (len > shown)
 		fprintf(out, " +%zu more", len - shown);
 	fclose(out);
@@ -150,9 +154,9 @@ static json_t *json_frontends(const struct ctl_service *service)
 	json_t *array = json_array();
 
 	vec_foreach(&service->frontends, frontend) {
-		json_t *item =
-			json_pack("{s:s, s:b, s:b}", "address", frontend->address, "in_kernel",
-				  frontend->in_kernel, "in_daemon", frontend->in_daemon);
+		json_t *item = json_pack("{s:s, s:b, s:b, s:b}", "address", frontend->address,
+					 "in_kernel", frontend->in_kernel, "in_daemon",
+					 frontend->in_daemon, "source_ranges", frontend->ranges);
 
 		if (!array || json_array_append_new(array, item)) {
 			json_decref(array);

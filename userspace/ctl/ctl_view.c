@@ -110,7 +110,8 @@ static void add_kernel_frontends(struct join *join, const struct dp_snapshot_ser
 				 struct ctl_service *service)
 {
 	vec_foreach(&kernel->frontends, entry) {
-		struct ctl_frontend frontend = {.in_kernel = true};
+		struct ctl_frontend frontend = {.in_kernel = true,
+						.ranges = entry->value.flags & SW_FRONTEND_RANGES};
 
 		dp_frontend_key_to_str(&entry->key, frontend.address);
 		if (vec_push(&service->frontends, frontend))

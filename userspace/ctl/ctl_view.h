@@ -14,6 +14,7 @@
 struct ctl_frontend {
 	char address[ADDR_PORT_STR_SIZE];
 	bool in_kernel, in_daemon;
+	bool ranges; /* only for clients in loadBalancerSourceRanges, as the kernel has it */
 };
 
 struct ctl_service {

@@ -15,6 +15,7 @@
 #include "datapath/dp_object.h"
 #include "datapath/dp_pin_dir.h"
 #include "datapath/dp_sense.h"
+#include "datapath/dp_sources.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,8 +31,9 @@ struct datapath {
 	struct dp_table table;
 	struct dp_maps maps;
 	struct dp_links links;
-	struct dp_sense *sense; /* NULL: the kernel does not take it */
-	size_t watched;         /* service ports whose responses are looked at */
+	struct dp_sense *sense;     /* NULL: the kernel does not take it */
+	struct dp_sources *sources; /* NULL: the same */
+	size_t watched;             /* service ports whose responses are looked at */
 	VEC(struct sw_frontend_key) undeleted;
 	datapath_wants_fn *wants;
 	void *wants_arg;
@@ -95,13 +97,14 @@ static void watch_responses(const struct datapath *datapath)
 		dp_sense_watch_responses(datapath->sense, datapath->watched > 0);
 }
 
-static void open_sense(struct datapath *datapath, const struct datapath_config *config)
+static void install_optional(struct datapath *datapath, const struct datapath_config *config)
 {
 	struct dp_install install = {.cgroup = config->cgroup, .pin_dir = config->pin_dir};
 
 	hashmap_foreach(datapath->table.ports, iter)
 		datapath->watched += is_watched(iter.value);
 	datapath->sense = dp_sense_install(&install);
+	datapath->sources = dp_sources_install(&install, &datapath->table.services);
 }
 
 int datapath_open(const struct datapath_config *config, struct datapath **ret,
@@ -131,7 +134,7 @@ int datapath_open(const struct datapath_config *config, struct datapath **ret,
 		return dp_problem(problem, err, "can not read the maps pinned in \"%s\": %s.",
 				  config->pin_dir, strerror(-err));
 	clear_unused(datapath);
-	open_sense(datapath, config);
+	install_optional(datapath, config);
 	*ret = TAKE_PTR(datapath);
 	return 0;
 }
@@ -141,6 +144,7 @@ void datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return;
 	dp_sense_close(datapath->sense);
+	dp_sources_close(datapath->sources);
 	dp_links_close(&datapath->links);
 	dp_maps_close(&datapath->maps);
 	dp_table_done(&datapath->table);
@@ -320,6 +324,22 @@ static void show_slots(const struct datapath *datapath, const char *name)
 	service->ready = port->lists.items[0].ready;
 }
 
+/* The ranges of load balancers' clients come before and go after the frontends that ask for them. */
+static int run_port(struct datapath *datapath, const struct plan_port *want,
+		    const struct dp_changes *changes, uint64_t now)
+{
+	uint32_t service = dp_table_port(&datapath->table, want->name)->service;
+	const struct addr_range *ranges = want->source_ranges.items;
+	size_t len = want->source_ranges.len;
+	int add_err = dp_sources_add(datapath->sources, service, ranges, len);
+	int err = run_ops(datapath, changes, now);
+	int drop_err = dp_sources_drop(datapath->sources, service, ranges, len);
+
+	if (add_err)
+		return add_err;
+	return err ? err : drop_err;
+}
+
 static int apply_port(struct datapath *datapath, const struct application *application,
 		      const struct plan_port *want, uint64_t now, datapath_change_fn *fn, void *arg,
 		      struct datapath_result *result)
@@ -331,7 +351,7 @@ static int apply_port(struct datapath *datapath, const struct application *appli
 	int err = dp_diff_port(&datapath->table, want, &policy, now + GRACE_PERIOD, &changes);
 
 	if (!err) {
-		err = run_ops(datapath, &changes, now);
+		err = run_port(datapath, want, &changes, now);
 		show_slots(datapath, want->name);
 		datapath->watched +=
 			is_watched(dp_table_port(&datapath->table, want->name)) - before;
@@ -349,16 +369,19 @@ static int remove_port(struct datapath *datapath, struct dp_port *port, uint64_t
 {
 	struct dp_changes changes = {};
 	size_t before = is_watched(port);
+	uint32_t service = port->service;
+	int drop_err = 0;
 	int err = dp_diff_remove(&datapath->table, port, now + GRACE_PERIOD, &changes);
 
 	if (!err) {
 		datapath->watched -= before;
 		err = run_ops(datapath, &changes, now);
+		drop_err = dp_sources_drop(datapath->sources, service, NULL, 0);
 		if (fn)
 			tell(datapath, &changes, NULL, fn, arg);
 	}
 	dp_changes_done(&changes);
-	return err;
+	return err ? err : drop_err;
 }
 
 static bool plan_has(const struct plan *plan, const char *name)
@@ -438,29 +461,9 @@ void datapath_set_wants(struct datapath *datapath, datapath_wants_fn *fn, void *
 	datapath->wants_arg = arg;
 }
 
-static int change_node(const struct dp_maps *maps, const struct dp_node *change)
-{
-	return change->kind ? dp_maps_put_node(maps, change)
-			    : dp_maps_delete_node(maps, &change->addr);
-}
-
-/*
- * What is there is read each time: it changes rarely, and so nothing has to be remembered of a
- * change that failed in part or of a daemon before this one.
- */
 int datapath_set_nodes(struct datapath *datapath, const struct dp_nodes *want)
 {
-	struct dp_nodes have = {}, changes = {};
-	int err = dp_maps_read_nodes(&datapath->maps, &have);
-
-	dp_nodes_sort_unique(&have);
-	if (!err)
-		err = dp_nodes_diff(&have, want, &changes);
-	for (size_t i = 0; !err && i < changes.len; i++)
-		err = change_node(&datapath->maps, &changes.items[i]);
-	vec_done(&have);
-	vec_done(&changes);
-	return err;
+	return dp_maps_set_nodes(&datapath->maps, want);
 }
 
 int datapath_sweep(struct datapath *datapath, uint64_t now)

@@ -243,9 +243,11 @@ static int push_frontend(struct dp_draft *draft, const struct plan_frontend *wan
 	const struct dp_list *list = &draft->lists.items[want->list];
 	struct dp_frontend frontend = {.key = *key, .list = want->list};
 	const struct dp_frontend *have = dp_frontends_find(&draft->port->frontends, key);
-	bool elsewhere = plan_list->elsewhere;
+	uint32_t flags = dp_encode_clients(want->clients);
 
-	frontend.value = dp_encode_frontend(key, draft->port->service, list, elsewhere);
+	if (plan_list->elsewhere)
+		flags |= SW_FRONTEND_ELSEWHERE;
+	frontend.value = dp_encode_frontend(key, draft->port->service, list, flags);
 	frontend.written = have && have->written &&
 			   !memcmp(&have->value, &frontend.value, sizeof(frontend.value));
 	return vec_push(&draft->frontends, frontend);

@@ -41,15 +41,26 @@ const char *dp_frontend_key_to_str(const struct sw_frontend_key *key,
 	return buf;
 }
 
+uint32_t dp_encode_clients(enum plan_clients clients)
+{
+	static const uint32_t flags[] = {
+		[PLAN_FOR_ALL] = 0,
+		[PLAN_FOR_RANGES] = SW_FRONTEND_RANGES,
+		[PLAN_FOR_RANGES_AND_NODE] = SW_FRONTEND_RANGES | SW_FRONTEND_NODE,
+	};
+
+	return flags[clients];
+}
+
 struct sw_frontend dp_encode_frontend(const struct sw_frontend_key *key, uint32_t service,
-				      const struct dp_list *list, bool elsewhere)
+				      const struct dp_list *list, uint32_t flags)
 {
 	struct sw_frontend value = {.service = service,
 				    .slot_base = list->slots.base,
 				    .usable = list->usable,
 				    .ready = list->ready,
 				    .terminating = (uint32_t)list->backends.len - list->ready,
-				    .flags = elsewhere ? SW_FRONTEND_ELSEWHERE : 0};
+				    .flags = flags};
 
 	value.check = sw_frontend_check(key, &value);
 	return value;

@@ -18,9 +18,12 @@ struct plan_frontend dp_decode_frontend_key(const struct sw_frontend_key *key);
 const char *dp_frontend_key_to_str(const struct sw_frontend_key *key,
 				   char buf[static ADDR_PORT_STR_SIZE]);
 
-/* The value for the key of a frontend that leads to the list. */
+/* As enum sw_frontend_flags. */
+uint32_t dp_encode_clients(enum plan_clients clients);
+
+/* The value for the key of a frontend that leads to the list; flags are enum sw_frontend_flags. */
 struct sw_frontend dp_encode_frontend(const struct sw_frontend_key *key, uint32_t service,
-				      const struct dp_list *list, bool elsewhere);
+				      const struct dp_list *list, uint32_t flags);
 
 struct sw_backend dp_encode_backend(const struct dp_backend *backend, uint8_t proto,
 				    uint32_t service);

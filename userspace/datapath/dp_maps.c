@@ -277,21 +277,21 @@ int dp_maps_read_frontends(const struct dp_maps *maps, struct dp_frontend_entrie
 	return 0;
 }
 
-int dp_maps_put_node(const struct dp_maps *maps, const struct dp_node *node)
+static int put_node(const struct dp_maps *maps, const struct dp_node *node)
 {
 	struct sw_node value = {.kind = node->kind};
 
 	return bpf_map_update_elem(maps->nodes_fd, &node->addr, &value, BPF_ANY);
 }
 
-int dp_maps_delete_node(const struct dp_maps *maps, const struct sw_addr *addr)
+static int delete_node(const struct dp_maps *maps, const struct sw_addr *addr)
 {
 	int err = bpf_map_delete_elem(maps->nodes_fd, addr);
 
 	return err == -ENOENT ? 0 : err;
 }
 
-int dp_maps_read_nodes(const struct dp_maps *maps, struct dp_nodes *ret)
+static int read_nodes(const struct dp_maps *maps, struct dp_nodes *ret)
 {
 	struct dp_nodes nodes = {};
 	struct dp_node node;
@@ -317,4 +317,28 @@ int dp_maps_read_nodes(const struct dp_maps *maps, struct dp_nodes *ret)
 	}
 	*ret = nodes;
 	return 0;
+}
+
+static int change_node(const struct dp_maps *maps, const struct dp_node *change)
+{
+	return change->kind ? put_node(maps, change) : delete_node(maps, &change->addr);
+}
+
+/*
+ * What is there is read each time: it changes rarely, and so nothing has to be remembered of a
+ * change that failed in part or of a daemon before this one.
+ */
+int dp_maps_set_nodes(const struct dp_maps *maps, const struct dp_nodes *want)
+{
+	struct dp_nodes have = {}, changes = {};
+	int err = read_nodes(maps, &have);
+
+	dp_nodes_sort_unique(&have);
+	if (!err)
+		err = dp_nodes_diff(&have, want, &changes);
+	for (size_t i = 0; !err && i < changes.len; i++)
+		err = change_node(maps, &changes.items[i]);
+	vec_done(&have);
+	vec_done(&changes);
+	return err;
 }

@@ -83,12 +83,8 @@ int dp_maps_put_frontend(const struct dp_maps *maps, const struct sw_frontend_ke
 /* Returns 0, also if it was not there, or -errno. */
 int dp_maps_delete_frontend(const struct dp_maps *maps, const struct sw_frontend_key *key);
 
-/* The same for the address of a node. */
-int dp_maps_put_node(const struct dp_maps *maps, const struct dp_node *node);
-int dp_maps_delete_node(const struct dp_maps *maps, const struct sw_addr *addr);
-
-/* Reads all of them, in any order; the caller frees ret->items. Returns 0 or -errno. */
-int dp_maps_read_nodes(const struct dp_maps *maps, struct dp_nodes *ret);
+/* See datapath_set_nodes(). */
+int dp_maps_set_nodes(const struct dp_maps *maps, const struct dp_nodes *want);
 
 /* What sw_sockets has for an open socket. Returns 0, -ENOENT, -errno. */
 int dp_maps_read_socket(const struct dp_maps *maps, int fd, struct sw_socket *ret);

@@ -51,7 +51,7 @@ struct model {
 	bool node_was_there; /* this one's object */
 	/* Services that are to be marked for the sake of nodes, before the next is taken. */
 	bool zone_changed;  /* this node's: all of them */
-	bool addrs_changed; /* another node's: those whose external policy is Local */
+	bool addrs_changed; /* a node's: those whose external policy is Local, or with ranges */
 	size_t counts[OBJECT_KIND_COUNT];
 	struct retry_policy retry_defaults;
 };
@@ -288,6 +288,8 @@ static void note_node(struct model *model, const struct node *before, const stru
 		model->addrs_changed = true;
 	else if (strcmp(before ? before->zone : "", now ? now->zone : "") != 0)
 		model->zone_changed = true;
+	else
+		model->addrs_changed = true;
 }
 
 /* Many nodes may have changed at once, so the services are gone through only when one is needed. */
@@ -300,7 +302,8 @@ static void mark_for_nodes(struct model *model)
 
 		if (!entry->service)
 			continue;
-		if (model->zone_changed || entry->service->external_policy == POLICY_LOCAL)
+		if (model->zone_changed || entry->service->external_policy == POLICY_LOCAL ||
+		    entry->service->source_ranges.len)
 			entry_mark(model, entry);
 	}
 	model->zone_changed = model->addrs_changed = false;

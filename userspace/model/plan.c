@@ -49,6 +49,7 @@ static void plan_port_done(struct plan_port *port)
 	}
 	vec_done(&port->endpoints);
 	vec_done(&port->frontends);
+	vec_done(&port->source_ranges);
 	vec_foreach(&port->lists, list)
 		plan_list_done(list);
 	vec_done(&port->lists);
@@ -195,7 +196,7 @@ static int add_frontend(struct port_planner *planner, enum plan_scope scope,
 	if (addr_is_v4(addr) != planner->v4)
 		return 0;
 	return vec_push(&planner->result->frontends,
-			(struct plan_frontend){scope, *addr, port, list});
+			(struct plan_frontend){scope, *addr, port, list, PLAN_FOR_ALL});
 }
 
 static int add_frontends(struct port_planner *planner, const struct addr *addrs, size_t len,
@@ -209,6 +210,63 @@ static int add_frontends(struct port_planner *planner, const struct addr *addrs,
 			return r;
 	}
 	return 0;
+}
+
+/*
+ * Those of the family count. One that holds all addresses is as good as none at all: then nothing has
+ * to be looked at.
+ */
+static int plan_source_ranges(struct port_planner *planner)
+{
+	const struct service *service = planner->planner->service;
+	unsigned int all = planner->v4 ? 96 : 0;
+
+	vec_foreach(&service->source_ranges, range) {
+		if (addr_is_v4(&range->addr) != planner->v4)
+			continue;
+		if (range->prefix == all) {
+			planner->result->source_ranges.len = 0;
+			return 0;
+		}
+		if (vec_push(&planner->result->source_ranges, *range))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * What comes from the node's network has the node's address, as kube-proxy sees it: on its way to the
+ * load balancer. On its way to a pod it has the address of whatever interface leads there.
+ */
+static bool ranges_have_node(const struct port_planner *planner)
+{
+	const struct model *model = planner->planner->model;
+	const struct node *node = model_node(model, planner->planner->node);
+
+	for (size_t i = 0; node && i < node->addresses.len; i++) {
+		vec_foreach(&planner->result->source_ranges, range) {
+			if (addr_range_has(range, &node->addresses.items[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int add_balancer_frontends(struct port_planner *planner, uint32_t list)
+{
+	const struct service *service = planner->planner->service;
+	size_t first = planner->result->frontends.len;
+	enum plan_clients clients = PLAN_FOR_ALL;
+	int r = add_frontends(planner, service->balancer_ips.items, service->balancer_ips.len,
+			      list);
+
+	if (r == 0 && planner->result->frontends.len > first)
+		r = plan_source_ranges(planner);
+	if (r == 0 && planner->result->source_ranges.len)
+		clients = ranges_have_node(planner) ? PLAN_FOR_RANGES_AND_NODE : PLAN_FOR_RANGES;
+	for (size_t i = first; i < planner->result->frontends.len; i++)
+		planner->result->frontends.items[i].clients = clients;
+	return r;
 }
 
 static int compare_nodes(const void *left, const void *right)
@@ -292,8 +350,7 @@ static int plan_frontends(struct port_planner *planner)
 		r = add_frontends(planner, service->external_ips.items, service->external_ips.len,
 				  cluster);
 	if (r == 0)
-		r = add_frontends(planner, service->balancer_ips.items, service->balancer_ips.len,
-				  cluster);
+		r = add_balancer_frontends(planner, cluster);
 	return r == 0 && planner->port->node_port ? plan_node_port(planner, cluster) : r;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "base/addr_range.h"
 #include "base/vec.h"
 #include "model/conn_policy.h"
 #include "model/plan_lists.h"
@@ -30,11 +31,19 @@ enum plan_scope {
 	PLAN_AT_OTHER_NODES, /* the same of the other nodes */
 };
 
+/* Who may use a frontend. */
+enum plan_clients {
+	PLAN_FOR_ALL,
+	PLAN_FOR_RANGES,          /* whose address is in one of plan_port.source_ranges */
+	PLAN_FOR_RANGES_AND_NODE, /* and sockets in the network of this node */
+};
+
 struct plan_frontend {
 	enum plan_scope scope;
 	struct addr addr; /* 0.0.0.0 or :: if the scope is one of nodes */
 	uint16_t port;    /* host order */
 	uint32_t list;    /* position in plan_port.lists */
+	enum plan_clients clients;
 };
 
 struct plan_endpoint {
@@ -62,6 +71,7 @@ struct plan_port {
 	struct retry_policy retry; /* with the defaults of this node */
 	uint32_t affinity_timeout; /* s; 0: no session affinity */
 	VEC(struct plan_frontend) frontends;
+	VEC(struct addr_range) source_ranges; /* of this family */
 	/*
 	 * Those that any list has, each once, so that they share health and counters: ready ones
 	 * first, then those that are serving and terminating, by address and port within each part.

@@ -13,6 +13,7 @@ void service_free(struct service *service)
 	vec_done(&service->cluster_ips);
 	vec_done(&service->external_ips);
 	vec_done(&service->balancer_ips);
+	vec_done(&service->source_ranges);
 	free(service->namespace);
 	free(service->name);
 	free(service->uid);

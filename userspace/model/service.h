@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "base/addr_range.h"
 #include "base/vec.h"
 #include "model/conn_policy.h"
 #include "model/probe_spec.h"
@@ -31,6 +32,8 @@ struct service {
 	VEC(struct addr) cluster_ips; /* empty: headless or ExternalName */
 	VEC(struct addr) external_ips;
 	VEC(struct addr) balancer_ips; /* of the load balancer, unless it is a proxy (ipMode) */
+	/* Who may use balancer_ips: loadBalancerSourceRanges, of both families; none of one: anybody. */
+	VEC(struct addr_range) source_ranges;
 	VEC(struct service_port) ports;
 	enum traffic_policy internal_policy;
 	enum traffic_policy external_policy;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char annotation_prefix[] = "swerve.dev/";
@@ -148,6 +149,50 @@ static int decode_balancer_ips(struct decode_reader *reader, const struct field 
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+/* As the API server and kube-proxy do, blanks around a range are overlooked. */
+static int decode_source_range(struct decode_reader *reader, const struct field *field,
+			       struct service *service)
+{
+	static const char blanks[] = " \t\r\n";
+	const char *text = field_string(field);
+	struct addr_range range;
+	char trimmed[64];
+	size_t len;
+
+	if (field->wrong || !text)
+		return 0;
+	text += strspn(text, blanks);
+	len = strlen(text);
+	while (len && strchr(blanks, text[len - 1]))
+		len--;
+	snprintf(trimmed, sizeof(trimmed), "%.*s", (int)len, text);
+	if (len >= sizeof(trimmed) || addr_range_from_str(trimmed, &range) < 0) {
+		field_problem(reader, field, DROPS_PART, "is not a range of addresses (CIDR)");
+		return 0;
+	}
+	return vec_push(&service->source_ranges, range);
+}
+
+static int decode_source_ranges(struct decode_reader *reader, const struct field *spec,
+				struct service *service)
+{
+	struct field ranges =
+		field_member(reader, spec, "loadBalancerSourceRanges", FIELD_ARRAY, DROPS_OBJECT);
+	size_t before = reader->problems;
+	size_t len = field_len(&ranges);
+
+	for (size_t i = 0; i < len; i++) {
+		struct field element = field_element(reader, &ranges, i, FIELD_STRING);
+		int r = decode_source_range(reader, &element, service);
+
+		if (r < 0)
+			return r;
+	}
+	/* Without any of its ranges the address would be open to all. */
+	field_check_left(reader, &ranges, service->source_ranges.len, before);
 	return 0;
 }
 
@@ -341,6 +386,8 @@ static int decode_spec(struct decode_reader *reader, const struct field *root,
 		r = decode_external_ips(reader, &spec, service);
 	if (r == 0)
 		r = decode_balancer_ips(reader, root, service);
+	if (r == 0)
+		r = decode_source_ranges(reader, &spec, service);
 	return r < 0 ? r : decode_service_ports(reader, &spec, service);
 }
 
