@@ -19,6 +19,7 @@ int node_table_make(const struct model *model, const struct addr_list *local, st
 
 /*
  * The addresses that this node really has, and at which its NodePorts are reached: where its servers for
- * load balancers listen. Empty if that is at all, or, as with kube-proxy (GetNodeIPs()), at none. On success the caller owns ret->items. Returns 0 or -ENOMEM.
+ * load balancers listen. Empty if that is at all, or, as with kube-proxy (GetNodeIPs()), at none. On
+ * success the caller owns ret->items. Returns 0 or -ENOMEM.
  */
 int node_table_own(const struct model *model, const struct addr_list *local, struct addr_list *ret);

@@ -206,13 +206,10 @@ static int run_op(const struct datapath *datapath, const struct dp_op *op)
 static void mark_unwritten(const struct datapath *datapath, const struct sw_frontend_key *key)
 {
 	struct dp_port *port = hashmap_get(datapath->table.owners, key, sizeof(*key));
+	struct dp_frontend *frontend = port ? dp_frontends_find(&port->frontends, key) : NULL;
 
-	if (!port)
-		return;
-	vec_foreach(&port->frontends, frontend) {
-		if (!memcmp(&frontend->key, key, sizeof(*key)))
-			frontend->written = false;
-	}
+	if (frontend)
+		frontend->written = false;
 }
 
 /*

@@ -203,5 +203,7 @@ int dp_adopt(struct dp_table *table, const struct dp_frontend_entries *frontends
 		if (err)
 			return err;
 	}
+	hashmap_foreach(table->ports, iter)
+		dp_frontends_sort(&((struct dp_port *)iter.value)->frontends);
 	return 0;
 }

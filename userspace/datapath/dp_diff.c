@@ -163,12 +163,13 @@ static void release_frontends(const struct dp_draft *draft)
 /* From now on the frontend is nobody else's to change or to delete. */
 static void forget_frontend(struct dp_port *port, const struct sw_frontend_key *key)
 {
-	for (size_t i = 0; i < port->frontends.len; i++) {
-		if (memcmp(&port->frontends.items[i].key, key, sizeof(*key)))
-			continue;
-		port->frontends.items[i] = port->frontends.items[--port->frontends.len];
+	struct dp_frontend *frontend = dp_frontends_find(&port->frontends, key);
+	struct dp_frontend *end = port->frontends.items + port->frontends.len;
+
+	if (!frontend)
 		return;
-	}
+	memmove(frontend, frontend + 1, (size_t)(end - frontend - 1) * sizeof(*frontend));
+	port->frontends.len--;
 }
 
 static void take_frontends(struct dp_draft *draft)

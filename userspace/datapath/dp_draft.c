@@ -140,16 +140,44 @@ static int fill_order(const struct dp_draft *draft, const struct plan_list *want
 	return err;
 }
 
-/* What a frontend that leads to the list had before; each one serves once. */
-static struct dp_list *find_old(const struct dp_draft *draft, size_t position)
-{
-	vec_foreach(&draft->want->frontends, frontend) {
-		struct sw_frontend_key key = dp_encode_frontend_key(frontend, draft->want->proto);
-		const struct dp_frontend *have;
+/* Which frontends lead to a list, as chains of positions plus 1 in the plan's frontends; 0: no more. */
+struct chains {
+	uint32_t *first; /* by list */
+	uint32_t *next;  /* by frontend */
+};
 
-		if (frontend->list != position)
-			continue;
-		have = dp_frontends_find(&draft->port->frontends, &key);
+static void chains_done(struct chains *chains)
+{
+	free(chains->first);
+	free(chains->next);
+}
+
+static int chains_make(const struct plan_port *want, struct chains *ret)
+{
+	ret->first = calloc(want->lists.len + 1, sizeof(*ret->first));
+	ret->next = calloc(want->frontends.len + 1, sizeof(*ret->next));
+	if (!ret->first || !ret->next)
+		return -ENOMEM;
+	for (size_t i = want->frontends.len; i > 0; i--) {
+		uint32_t *first = &ret->first[want->frontends.items[i - 1].list];
+
+		ret->next[i - 1] = *first;
+		*first = (uint32_t)i;
+	}
+	return 0;
+}
+
+/* What a frontend that leads to the list had before; each one serves once. */
+static struct dp_list *find_old(const struct dp_draft *draft, const struct chains *chains,
+				size_t position)
+{
+	const struct plan_port *want = draft->want;
+
+	for (uint32_t i = chains->first[position]; i; i = chains->next[i - 1]) {
+		const struct plan_frontend *frontend = &want->frontends.items[i - 1];
+		struct sw_frontend_key key = dp_encode_frontend_key(frontend, want->proto);
+		const struct dp_frontend *have = dp_frontends_find(&draft->port->frontends, &key);
+
 		if (have && !draft->port->lists.items[have->list].claimed)
 			return &draft->port->lists.items[have->list];
 	}
@@ -192,9 +220,9 @@ static int push_list(struct dp_draft *draft, struct dp_list *old, const struct d
 	return err;
 }
 
-static int fill_list(struct dp_draft *draft, size_t position)
+static int fill_list(struct dp_draft *draft, const struct chains *chains, size_t position)
 {
-	struct dp_list *old = find_old(draft, position), list = {};
+	struct dp_list *old = find_old(draft, chains, position), list = {};
 	int err = fill_order(draft, &draft->want->lists.items[position], &list);
 
 	if (!err)
@@ -211,21 +239,12 @@ static int fill_list(struct dp_draft *draft, size_t position)
 
 static int fill_lists(struct dp_draft *draft)
 {
-	int err = 0;
+	_cleanup_(chains_done) struct chains chains = {};
+	int err = chains_make(draft->want, &chains);
 
 	for (size_t i = 0; !err && i < draft->want->lists.len; i++)
-		err = fill_list(draft, i);
+		err = fill_list(draft, &chains, i);
 	return err;
-}
-
-const struct dp_frontend *dp_frontends_find(const struct dp_frontends *frontends,
-					    const struct sw_frontend_key *key)
-{
-	vec_foreach(frontends, frontend) {
-		if (!memcmp(&frontend->key, key, sizeof(*key)))
-			return frontend;
-	}
-	return NULL;
 }
 
 static bool may_take(const struct dp_draft *draft, const struct dp_port *owner,
@@ -254,33 +273,65 @@ static int push_frontend(struct dp_draft *draft, const struct plan_frontend *wan
 }
 
 static int fill_frontend(struct dp_draft *draft, const struct plan_frontend *want,
-			 struct dp_changes *changes)
+			 const struct sw_frontend_key *key, struct dp_changes *changes)
 {
-	struct sw_frontend_key key = dp_encode_frontend_key(want, draft->want->proto);
-	struct dp_port *owner = hashmap_get(draft->table->owners, &key, sizeof(key));
+	struct dp_port *owner = hashmap_get(draft->table->owners, key, sizeof(*key));
 	int err;
 
-	if (owner && owner != draft->port && !may_take(draft, owner, &key)) {
+	if (owner && owner != draft->port && !may_take(draft, owner, key)) {
 		changes->conflicts++;
-		changes->conflict = key;
+		changes->conflict = *key;
 		return 0;
 	}
-	if (dp_frontends_find(&draft->frontends, &key))
-		return 0;
 	if (!owner && hashmap_len(draft->table->owners) >= SW_MAX_FRONTENDS)
 		return -ENOSPC;
-	err = push_frontend(draft, want, &key);
+	err = push_frontend(draft, want, key);
 	if (!err && !owner)
-		err = hashmap_put(draft->table->owners, &key, sizeof(key), draft->port);
+		err = hashmap_put(draft->table->owners, key, sizeof(*key), draft->port);
 	return err;
 }
 
+struct wanted_frontend {
+	struct sw_frontend_key key;
+	const struct plan_frontend *frontend;
+};
+
+/* By key; of those with the same one, in the order of the plan. */
+static int compare_wanted(const void *a, const void *b)
+{
+	const struct wanted_frontend *x = a, *y = b;
+	int order = memcmp(&x->key, &y->key, sizeof(x->key));
+
+	return order ? order : (x->frontend > y->frontend) - (x->frontend < y->frontend);
+}
+
+static struct wanted_frontend *sort_wanted(const struct plan_port *want)
+{
+	struct wanted_frontend *wanted = calloc(want->frontends.len + 1, sizeof(*wanted));
+
+	for (size_t i = 0; wanted && i < want->frontends.len; i++) {
+		const struct plan_frontend *frontend = &want->frontends.items[i];
+
+		wanted[i].key = dp_encode_frontend_key(frontend, want->proto);
+		wanted[i].frontend = frontend;
+	}
+	if (wanted)
+		qsort(wanted, want->frontends.len, sizeof(*wanted), compare_wanted);
+	return wanted;
+}
+
+/* In the order of their keys. Of two with the same key the first of the plan counts. */
 static int fill_frontends(struct dp_draft *draft, struct dp_changes *changes)
 {
-	int err = 0;
+	_cleanup_free_ struct wanted_frontend *wanted = sort_wanted(draft->want);
+	int err = wanted ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < draft->want->frontends.len; i++)
-		err = fill_frontend(draft, &draft->want->frontends.items[i], changes);
+	for (size_t i = 0; !err && i < draft->want->frontends.len; i++) {
+		const struct sw_frontend_key *key = &wanted[i].key;
+
+		if (!i || memcmp(key, &wanted[i - 1].key, sizeof(*key)) != 0)
+			err = fill_frontend(draft, wanted[i].frontend, key, changes);
+	}
 	return err;
 }
 

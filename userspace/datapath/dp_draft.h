@@ -32,7 +32,3 @@ int dp_draft_fill(struct dp_draft *draft, struct dp_changes *changes);
 
 /* Gives everything back that the draft has taken, also the port if it was added. */
 void dp_draft_undo(struct dp_draft *draft);
-
-/* NULL if there is none with this key. */
-const struct dp_frontend *dp_frontends_find(const struct dp_frontends *frontends,
-					    const struct sw_frontend_key *key);

@@ -58,6 +58,31 @@ void dp_lists_done(struct dp_lists *lists)
 	vec_done(lists);
 }
 
+static int compare_frontends(const void *a, const void *b)
+{
+	const struct dp_frontend *x = a, *y = b;
+
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+void dp_frontends_sort(struct dp_frontends *frontends)
+{
+	if (frontends->len)
+		qsort(frontends->items, frontends->len, sizeof(*frontends->items),
+		      compare_frontends);
+}
+
+struct dp_frontend *dp_frontends_find(const struct dp_frontends *frontends,
+				      const struct sw_frontend_key *key)
+{
+	struct dp_frontend wanted = {.key = *key};
+
+	if (!frontends->len)
+		return NULL;
+	return bsearch(&wanted, frontends->items, frontends->len, sizeof(wanted),
+		       compare_frontends);
+}
+
 static void port_free(struct dp_port *port)
 {
 	vec_done(&port->backends);

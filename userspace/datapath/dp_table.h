@@ -56,6 +56,7 @@ struct dp_frontend {
 	struct sw_frontend value;
 };
 
+/* In the order of their keys as bytes, so that one among thousands is found at once. */
 struct dp_frontends {
 	struct dp_frontend *items;
 	size_t len;
@@ -76,6 +77,13 @@ struct dp_port {
 };
 
 void dp_lists_done(struct dp_lists *lists);
+
+/* Puts them into their order. */
+void dp_frontends_sort(struct dp_frontends *frontends);
+
+/* NULL if there is none with this key. Borrowed until one is added or removed. */
+struct dp_frontend *dp_frontends_find(const struct dp_frontends *frontends,
+				      const struct sw_frontend_key *key);
 
 /* What waits to be free: its deadline is when no running program can look at it any more. */
 enum dp_kind { DP_SERVICE, DP_BACKEND, DP_SLOTS };
