@@ -30,7 +30,7 @@ static int setup(void **state)
 {
 	node_network = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_return_code(node_network, errno);
-	world_setup(state);
+	world_setup_own(state);
 	assert_true(sandbox_new_network());
 	return 0;
 }
@@ -39,7 +39,7 @@ static int teardown(void **state)
 {
 	assert_return_code(setns(node_network, CLONE_NEWNET), errno);
 	close(node_network);
-	return world_teardown(state);
+	return world_teardown_own(state);
 }
 
 /* `range` NULL: everybody may. Clients that get no answer give up after 100 ms. */
