@@ -138,13 +138,21 @@ static __always_inline __u64 is_cold(const struct sw_backend *backend, const str
 	return is_less(warmup + 9 * elapsed, 10 * (moment->chance * warmup >> 32));
 }
 
+/* 1 in half of the choices if some of its responses fail, else 0. */
+static __always_inline __u64 is_lowered(const struct sw_backend *backend,
+					const struct moment *moment)
+{
+	return backend->lowered & moment->chance >> 31;
+}
+
 static __always_inline __u32 slot_rank(const struct sw_frontend *frontend, __u32 position,
 				       const struct sw_backend *backend,
 				       const struct moment *moment)
 {
 	__u64 ejected = is_less(moment->now, backend->ejected_until);
 	__u64 terminating = 1 - is_less(position, frontend->ready);
-	__u64 suspect = is_less(moment->now, backend->suspect_until) | is_cold(backend, moment);
+	__u64 suspect = is_less(moment->now, backend->suspect_until) | is_cold(backend, moment) |
+			is_lowered(backend, moment);
 	__u64 least = rank_at(least_ranks, ejected | terminating << 1 | suspect << 2);
 	__u64 ranks = health_ranks ^ ((health_ranks ^ distrusted_ranks) & -moment->distrust);
 	__u64 rank = rank_at(ranks, backend->health);

@@ -27,12 +27,16 @@ enum {
 	SENSE_CONNECT_LIMIT = 2,  /* connections in a row that failed */
 	SENSE_TIMEOUT_LIMIT = 8,  /* that were not answered */
 	SENSE_RESPONSE_LIMIT = 3, /* connections in a row closed without a response, if not set */
-	SENSE_RATE_MIN = 10,      /* responses that are enough for a rate */
+	SENSE_RATE_MIN = 10,      /* responses that are enough for a rate that ejects */
+	SENSE_SHARE_MIN = 20,     /* and for one that changes the share of connections */
+	SENSE_LOWER_AT = 20,      /* percent of responses that failed: half of its share … */
+	SENSE_RAISE_BELOW = 10,   /* … until it is this */
 	SENSE_SCAN = 32,          /* backends of a service that are looked at for the share */
 	SENSE_LEVEL_MAX = 6,      /* 2^6 s is more than SENSE_EJECTION_MAX */
 };
 
-#define SENSE_WINDOW         (1000 * SENSE_MS)  /* of the rate */
+#define SENSE_HALF           (500 * SENSE_MS) /* of the window of the rate, which moves on by it */
+#define SENSE_WINDOW         (2 * SENSE_HALF) /* without a failure nothing is counted any more */
 #define SENSE_STALE          (10000 * SENSE_MS) /* older failures are no longer "in a row" */
 #define SENSE_QUIET          (900 * SENSE_MS) /* a SYN was sent a second before it counts as lost */
 #define SENSE_SUSPECT        (100 * SENSE_MS) /* second choice, until the probe has answered */
@@ -48,6 +52,9 @@ enum {
 
 enum sense_success_kind { SENSE_CONNECTED, SENSE_ANSWERED };
 
+/* What the failures of a backend are enough for. */
+enum sense_action { SENSE_NOTHING, SENSE_LOWER, SENSE_EJECT };
+
 /* One observation, and where it belongs. */
 struct sense {
 	struct sw_backend *backend;
@@ -58,18 +65,25 @@ struct sense {
 	__u32 service_index;
 	__u32 evidence; /* enum sw_evidence */
 	__u32 status;   /* HTTP status; 0: none */
+	__u32 action;   /* enum sense_action */
+	__u32 first;    /* 1: no failure came before it within the window */
 };
+
+/* By its indices. */
+static __always_inline bool sense_look_up(struct sense *sense)
+{
+	sense->backend = bpf_map_lookup_elem(&sw_backends, &sense->index);
+	sense->load = bpf_map_lookup_elem(&sw_backend_load, &sense->index);
+	sense->service = bpf_map_lookup_elem(&sw_services, &sense->service_index);
+	return sense->backend && sense->load && sense->service;
+}
 
 /* False if the backend that the socket got is gone: then there is nobody to blame. */
 static __always_inline bool sense_find(const struct sw_socket *socket, struct sense *ret)
 {
 	ret->index = socket->backend;
 	ret->service_index = socket->service;
-	ret->backend = bpf_map_lookup_elem(&sw_backends, &ret->index);
-	ret->load = bpf_map_lookup_elem(&sw_backend_load, &ret->index);
-	ret->service = bpf_map_lookup_elem(&sw_services, &ret->service_index);
-	return ret->backend && ret->load && ret->service &&
-	       ret->backend->generation == socket->generation &&
+	return sense_look_up(ret) && ret->backend->generation == socket->generation &&
 	       ret->backend->service == socket->service;
 }
 
@@ -137,58 +151,94 @@ static __always_inline bool sense_count_connect(const struct sense *sense)
 	       sense->now - sense->load->last_success > SENSE_QUIET;
 }
 
-/*
- * The window begins with a failure, which does not count itself: otherwise each window would be
- * one failure worse than the truth. Who begins it at the same time on another CPU may lose a count.
- */
-static __always_inline bool sense_count_rate(const struct sense *sense)
+/* The half of the window that it is now. Who begins it on two CPUs at once may lose a count. */
+static __always_inline struct sw_half *sense_half(const struct sense *sense)
 {
-	struct sw_backend_load *load = sense->load;
-	__u32 good, failed;
+	__u32 number = sense->now / SENSE_HALF;
+	struct sw_half *half = &sense->load->window[number & 1];
 
-	if (sense->now - load->window_start > SENSE_WINDOW) {
-		load->window_good = 0;
-		load->window_failed = 0;
-		load->window_start = sense->now;
-		return false;
+	if (half->number != number) {
+		half->good = 0;
+		half->failed = 0;
+		half->number = number;
 	}
-	__sync_fetch_and_add(&load->window_failed, 1);
-	good = *(volatile __u32 *)&load->window_good;
-	failed = *(volatile __u32 *)&load->window_failed;
-	return good + failed >= SENSE_RATE_MIN && failed >= good;
+	return half;
 }
 
-static __always_inline bool sense_count_response(struct sense *sense)
+/* Responses within the window. */
+struct sense_rate {
+	__u32 all;
+	__u32 failed;
+};
+
+static __always_inline struct sense_rate sense_rate(const struct sense *sense)
+{
+	__u32 number = sense->now / SENSE_HALF;
+	struct sense_rate rate = {};
+
+	for (int i = 0; i < 2; i++) {
+		const volatile struct sw_half *half = &sense->load->window[i];
+		__u32 age = number - half->number, failed = half->failed;
+
+		if (age > 1)
+			continue;
+		rate.all += half->good + failed;
+		rate.failed += failed;
+	}
+	return rate;
+}
+
+/*
+ * The first failure for a while does not count: it is the reason to look, and would make each rate
+ * one failure worse than the truth.
+ */
+static __always_inline __u32 sense_count_rate(const struct sense *sense)
+{
+	struct sense_rate rate;
+
+	if (sense->first)
+		return SENSE_NOTHING;
+	__sync_fetch_and_add(&sense_half(sense)->failed, 1);
+	rate = sense_rate(sense);
+	if (rate.all >= SENSE_RATE_MIN && rate.failed * 2 >= rate.all)
+		return SENSE_EJECT;
+	if (rate.all >= SENSE_SHARE_MIN && rate.failed * 100 >= rate.all * SENSE_LOWER_AT &&
+	    !sense->backend->lowered)
+		return SENSE_LOWER;
+	return SENSE_NOTHING;
+}
+
+static __always_inline __u32 sense_count_response(struct sense *sense)
 {
 	__u32 limit = sense->service->policy.outlier_5xx;
-	bool rate = sense_count_rate(sense);
+	__u32 action = sense_count_rate(sense);
 
 	__sync_fetch_and_add(&sense->load->response_failures, 1);
 	if (*(volatile __u32 *)&sense->load->response_failures >=
 	    (limit ? limit : SENSE_RESPONSE_LIMIT))
-		return true;
-	if (rate)
+		return SENSE_EJECT;
+	if (action != SENSE_NOTHING)
 		sense->evidence = SW_EVIDENCE_RATE;
-	return rate;
+	return action;
 }
 
 static __always_inline void sense_reset(struct sw_backend_load *load)
 {
 	load->connect_failures = 0;
 	load->response_failures = 0;
-	load->window_start = 0;
+	load->window[0].number = 0;
+	load->window[1].number = 0;
 }
 
 /* Counts one slot of the service in *outlier. */
-static __noinline int sense_tally_slot(const struct sense *sense, struct sw_outlier *outlier,
-				       __u32 slot_index)
+static __noinline int sense_tally_slot(__u32 service, struct sw_outlier *outlier, __u32 slot_index)
 {
 	struct sw_backend_load *load;
 	struct sw_backend *backend;
 	struct sw_slot *slot;
 	__u32 index;
 
-	if (!sense || !outlier)
+	if (!outlier)
 		return 0;
 	slot = bpf_map_lookup_elem(&sw_slots, &slot_index);
 	if (!slot)
@@ -196,39 +246,48 @@ static __noinline int sense_tally_slot(const struct sense *sense, struct sw_outl
 	index = slot->backend;
 	backend = bpf_map_lookup_elem(&sw_backends, &index);
 	load = bpf_map_lookup_elem(&sw_backend_load, &index);
-	if (!backend || !load || backend->service != sense->service_index)
+	if (!backend || !load || backend->service != service)
 		return 0;
 	outlier->ready++;
-	if (index == sense->index)
+	if (index == outlier->backend)
 		return 0;
-	if (backend->ejected_until > sense->now)
+	if (backend->ejected_until > outlier->now) {
 		outlier->out += load->evidence != SW_EVIDENCE_REFUSED;
-	else if (sense_probes_pass(backend))
+	} else if (sense_probes_pass(backend)) {
 		outlier->usable++;
+		outlier->lowered += backend->lowered;
+	}
 	return 0;
 }
 
 /*
- * Whether enough is left without it, by a sample if they are many: evenly spread, since those that
- * are well are in front. The tally is in the map and not on the stack: what the
- * verifier does not know it need not follow through each round of the loop.
+ * How the backends of a service are, by a sample if they are many: evenly spread, since those that
+ * are well are in front.
  */
-static __always_inline bool sense_can_be_spared(const struct sense *sense,
-						struct sw_outlier *outlier)
+static __always_inline void sense_tally(__u32 service, __u32 base, __u32 n,
+					struct sw_outlier *outlier)
 {
-	__u32 base = sense->service->slot_base, n = sense->service->ready;
 	__u32 step = (n + SENSE_SCAN - 1) / SENSE_SCAN;
 
 	outlier->ready = 0;
 	outlier->usable = 0;
 	outlier->out = 0;
+	outlier->lowered = 0;
 	for (__u32 i = 0; i < SENSE_SCAN && i * step < n; i++)
-		sense_tally_slot(sense, outlier, base + i * step);
+		sense_tally_slot(service, outlier, base + i * step);
+}
+
+/* Whether enough is left without it, by the tally. */
+static __always_inline bool sense_can_be_spared(const struct sense *sense,
+						const struct sw_outlier *outlier)
+{
+	__u32 out = outlier->out + (sense->action == SENSE_LOWER ? outlier->lowered : 0);
+
 	if (!outlier->usable)
 		return false;
 	if (sense->evidence == SW_EVIDENCE_REFUSED)
 		return true;
-	return outlier->out == 0 || (outlier->out + 1) * 2 <= outlier->ready;
+	return out == 0 || (out + 1) * 2 <= outlier->ready;
 }
 
 /* 1 s, 2 s, … 60 s, and up to half as much again, so that not all come back at once. */
@@ -257,10 +316,24 @@ static __always_inline void sense_eject(const struct sense *sense)
 	sense_reset(sense->load);
 	sense->load->evidence = sense->evidence;
 	sense->load->status = sense->status;
+	sense->backend->lowered = 0;
 	sense->backend->trial = SW_TRIAL_DUE;
 	sense->backend->ejected_until = until;
 	__sync_fetch_and_add(&sense->service->ejections, 1);
 	sense_tell(sense, SW_EVENT_EJECTED, until);
+}
+
+/* Half of its share, as long as its responses are like that. */
+static __always_inline void sense_lower(const struct sense *sense)
+{
+	sense->backend->lowered = 1;
+	sense_tell(sense, SW_EVENT_LOWERED, 0);
+}
+
+static __always_inline void sense_raise(const struct sense *sense)
+{
+	sense->backend->lowered = 0;
+	sense_tell(sense, SW_EVENT_RAISED, 0);
 }
 
 /*
@@ -298,47 +371,83 @@ static __always_inline void sense_poison(const struct sense *sense, struct sw_ou
 	sense_tell(sense, SW_EVENT_POISON, until);
 }
 
-/* Who holds the lease decides: eject, spare, or find that the requests are to blame. */
+/* Who holds the lease decides: eject, lower, spare, or find that the requests are to blame. */
 static __always_inline void sense_decide(const struct sense *sense, struct sw_outlier *outlier)
 {
+	bool eject = sense->action == SENSE_EJECT;
 	bool response = !sense_is_connect(sense->evidence);
 
-	if (response && sense->now < sense->service->spared_until)
-		return;
 	/* Somebody else may have ejected it while this program waited. */
 	if (sense->backend->trial == SW_TRIAL_DUE && sense->now < sense->backend->ejected_until)
 		return;
-	if (response && sense_is_poison(sense, outlier)) {
+	if (response && eject && sense_is_poison(sense, outlier)) {
 		sense_poison(sense, outlier);
 		return;
 	}
-	if (response) {
+	if (response && eject) {
 		outlier->tripped = sense->index;
 		outlier->tripped_at = sense->now;
 	}
-	if (sense_can_be_spared(sense, outlier))
+	if (!sense_can_be_spared(sense, outlier)) {
+		if (eject)
+			sense_tell_seldom(sense, SW_EVENT_SPARED);
+	} else if (eject) {
 		sense_eject(sense);
-	else
-		sense_tell_seldom(sense, SW_EVENT_SPARED);
+	} else {
+		sense_lower(sense);
+	}
+}
+
+static __always_inline bool sense_lease(const struct sense *sense, struct sw_outlier *outlier)
+{
+	__u64 until = sense->now + SENSE_JUDGE;
+	bool mine;
+
+	bpf_spin_lock(&outlier->lock);
+	mine = outlier->busy_until <= sense->now;
+	if (mine)
+		outlier->busy_until = until;
+	bpf_spin_unlock(&outlier->lock);
+	return mine;
+}
+
+/*
+ * What is judged waits in the map while the others are counted, and not on the stack: what the
+ * verifier does not know it need not follow through each round of that loop.
+ */
+static __always_inline void sense_write_down(const struct sense *sense, struct sw_outlier *outlier)
+{
+	outlier->now = sense->now;
+	outlier->backend = sense->index;
+	outlier->evidence = sense->evidence;
+	outlier->status = sense->status;
+	outlier->action = sense->action;
+}
+
+static __always_inline bool sense_read_again(const struct sw_outlier *outlier, __u32 service,
+					     struct sense *ret)
+{
+	ret->service_index = service;
+	ret->now = outlier->now;
+	ret->index = outlier->backend;
+	ret->evidence = outlier->evidence;
+	ret->status = outlier->status;
+	ret->action = outlier->action;
+	return sense_look_up(ret);
 }
 
 static __always_inline void sense_judge(const struct sense *sense)
 {
 	__u32 index = sense->service_index;
 	struct sw_outlier *outlier = bpf_map_lookup_elem(&sw_outlier, &index);
-	__u64 until = sense->now + SENSE_JUDGE;
-	bool mine;
+	struct sense judged = {};
 
-	if (!outlier)
+	if (!outlier || !sense_lease(sense, outlier))
 		return;
-	bpf_spin_lock(&outlier->lock);
-	mine = outlier->busy_until <= sense->now;
-	if (mine)
-		outlier->busy_until = until;
-	bpf_spin_unlock(&outlier->lock);
-	if (!mine)
-		return;
-	sense_decide(sense, outlier);
+	sense_write_down(sense, outlier);
+	sense_tally(index, sense->service->slot_base, sense->service->ready, outlier);
+	if (sense_read_again(outlier, index, &judged))
+		sense_decide(&judged, outlier);
 	outlier->busy_until = 0;
 }
 
@@ -349,13 +458,13 @@ static __always_inline void sense_judge(const struct sense *sense)
 static __noinline int sense_failure(const struct sw_socket *socket, __u32 evidence, __u32 status)
 {
 	struct sense sense = {};
-	bool enough;
 
 	if (!socket || !sense_find(socket, &sense))
 		return 0;
 	sense.now = bpf_ktime_get_ns();
 	sense.evidence = evidence;
 	sense.status = status;
+	sense.first = sense.now - sense.load->last_failure > SENSE_WINDOW;
 	if (sense.now - sense.load->last_failure > SENSE_STALE)
 		sense_reset(sense.load);
 	sense.load->last_failure = sense.now;
@@ -366,11 +475,14 @@ static __noinline int sense_failure(const struct sw_socket *socket, __u32 eviden
 		return 0;
 	}
 	if (sense_is_connect(evidence))
-		enough = sense_count_connect(&sense);
+		sense.action = sense_count_connect(&sense) ? SENSE_EJECT : SENSE_NOTHING;
 	else
-		enough = sense_count_response(&sense);
-	if (enough || sense.backend->trial) {
-		sense_judge(&sense);
+		sense.action = sense_count_response(&sense);
+	if (sense.backend->trial)
+		sense.action = SENSE_EJECT;
+	if (sense.action != SENSE_NOTHING) {
+		if (sense_is_connect(evidence) || sense.now >= sense.service->spared_until)
+			sense_judge(&sense);
 		return 0;
 	}
 	if (!sense_is_connect(evidence))
@@ -393,18 +505,25 @@ static __noinline int sense_doubt(const struct sw_socket *socket, __u32 evidence
 	return 0;
 }
 
+/* Whether the share of failures is one to be ignored again. */
+static __always_inline bool sense_is_better(const struct sense *sense)
+{
+	struct sense_rate rate = sense_rate(sense);
+
+	return sense->now - sense->load->last_failure > SENSE_WINDOW ||
+	       (rate.all >= SENSE_SHARE_MIN && rate.failed * 100 < rate.all * SENSE_RAISE_BELOW);
+}
+
 static __always_inline void sense_count_success(const struct sense *sense)
 {
 	struct sw_backend_load *load = sense->load;
 
 	if (load->response_failures)
 		load->response_failures = 0;
-	if (load->window_start) {
-		if (sense->now - load->window_start > SENSE_WINDOW)
-			load->window_start = 0;
-		else
-			__sync_fetch_and_add(&load->window_good, 1);
-	}
+	if (sense->now - load->last_failure <= SENSE_WINDOW)
+		__sync_fetch_and_add(&sense_half(sense)->good, 1);
+	if (sense->backend->lowered && sense_is_better(sense))
+		sense_raise(sense);
 	if (sense->now - load->last_success > SENSE_SUCCESS_STEP)
 		load->last_success = sense->now;
 }

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 enum {
-	SW_ABI_VERSION = 3,
+	SW_ABI_VERSION = 4,
 
 	SW_MAX_FRONTENDS = 65536,
 	SW_MAX_NODES = 32768, /* addresses of nodes */
@@ -218,7 +218,8 @@ struct sw_backend {
 	__u64 ejected_until; /* not before this time, unless nothing better is left; 0: never. BPF */
 	__u64 changed;       /* when health last changed; 0: never. Writer: userspace */
 	__u64 suspect_until; /* second choice until then: a connection just failed. BPF */
-	__u32 trial;         /* enum sw_trial. BPF */
+	__u16 trial;         /* enum sw_trial. BPF */
+	__u16 lowered;       /* 1: some of its responses fail, it gets half of its share. BPF */
 	__u32 warmup;        /* see SW_WARMUP_SHIFT; 0: none. Writer: userspace */
 };
 _Static_assert(sizeof(struct sw_backend) == 64, "a cache line");
@@ -252,6 +253,14 @@ enum sw_evidence {
 	SW_EVIDENCE_SILENT = 7,      /* data is not acknowledged: a reason to probe, not to eject */
 };
 
+/* What responses were like in half a second. Meaningless if its number is not of the last ones. */
+struct sw_half {
+	__u32 number; /* of the half second, since the clock began */
+	__u32 good;   /* responses in it … */
+	__u32 failed; /* … of both kinds */
+};
+_Static_assert(sizeof(struct sw_half) == 12, "no hidden padding");
+
 /*
  * Element of sw_backend_load, same index as sw_backends, apart from its read-mostly part. Writer:
  * BPF, on all CPUs at once. `connects`, `open` and the counters of failures are atomic adds, so none
@@ -259,21 +268,19 @@ enum sw_evidence {
  * as having come before it.
  */
 struct sw_backend_load {
-	__u64 connects;          /* how often it was chosen */
-	__u32 open;              /* TCP connections that are open or being opened */
-	__u32 connect_failures;  /* connections in a row that were not made */
-	__u32 response_failures; /* responses in a row that failed */
-	__u32 window_good;       /* responses since window_start … */
-	__u32 window_failed;     /* … of both kinds */
-	__u32 ejections;         /* lately, for the length of the next one */
-	__u64 window_start;      /* the failure that began the current window; 0: none */
-	__u64 last_success;      /* of connection or response, in steps of 10 ms; 0: never */
-	__u64 last_failure;      /* 0: never */
-	__u64 last_doubt;        /* when userspace was last asked to probe; 0: never */
-	__u32 evidence;          /* enum sw_evidence of the last ejection */
-	__u32 status;            /* HTTP status of the last ejection; 0: it was none */
-	__u64 last_stray;        /* when userspace last learned of SW_EVENT_STRAY; 0: never */
-	__u64 reserved[6];       /* 0 */
+	__u64 connects;           /* how often it was chosen */
+	__u32 open;               /* TCP connections that are open or being opened */
+	__u32 connect_failures;   /* connections in a row that were not made */
+	__u32 response_failures;  /* responses in a row that failed */
+	__u32 ejections;          /* lately, for the length of the next one */
+	struct sw_half window[2]; /* by the parity of their numbers; counted while any fail */
+	__u64 last_success;       /* of connection or response, in steps of 10 ms; 0: never */
+	__u64 last_failure;       /* 0: never */
+	__u64 last_doubt;         /* when userspace was last asked to probe; 0: never */
+	__u32 evidence;           /* enum sw_evidence of the last ejection */
+	__u32 status;             /* HTTP status of the last ejection; 0: it was none */
+	__u64 last_stray;         /* when userspace last learned of SW_EVENT_STRAY; 0: never */
+	__u64 reserved[5];        /* 0 */
 };
 _Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
 
@@ -287,12 +294,17 @@ struct sw_outlier {
 	__u32 tripped;    /* the backend that last reached a limit by its responses; 0: none */
 	__u64 busy_until; /* somebody judges, until it is set to 0 or this time has passed */
 	__u64 tripped_at;
-	__u32 ready;  /* for who judges now: how many backends the service has, */
-	__u32 usable; /* how many of the others are well, */
-	__u32 out;    /* how many of the others are ejected for anything but refused connections */
-	__u32 pad;    /* 0 */
+	__u64 now;      /* for who judges now: when that is, */
+	__u32 backend;  /* over whom, */
+	__u32 evidence; /* for what (enum sw_evidence), */
+	__u32 status;   /* its HTTP status, */
+	__u32 action;   /* and what that is enough for; */
+	__u32 ready;    /* how many backends the service has, */
+	__u32 usable;   /* how many of the others are well, */
+	__u32 out; /* how many of the others are ejected for anything but refused connections, */
+	__u32 lowered; /* and how many get less than their share */
 };
-_Static_assert(sizeof(struct sw_outlier) == 40, "no hidden padding");
+_Static_assert(sizeof(struct sw_outlier) == 64, "a cache line");
 
 /*
  * Element of sw_turns, same index as sw_services: whose turn it is. Apart from sw_outlier, since
@@ -337,6 +349,8 @@ enum sw_event_kind {
 	SW_EVENT_POISON = 4,   /* several at once: the requests are to blame, nobody is out */
 	SW_EVENT_RETURNED = 5, /* the trial after an ejection went well */
 	SW_EVENT_STRAY = 6,    /* a connection of before its ejection goes on failing */
+	SW_EVENT_LOWERED = 7,  /* some responses fail: it gets half of its share */
+	SW_EVENT_RAISED = 8,   /* it gets all of its share again */
 };
 
 /* Record of sw_events, the ring buffer from BPF to userspace. */

@@ -146,6 +146,28 @@ static void test_slow_start(void **state)
 	assert_int_equal(counts[0], 200);
 }
 
+/* Half of its share if some of its responses fail; all of it if all are like that. */
+static void test_lowered(void **state)
+{
+	unsigned int counts[4];
+
+	(void)state;
+	serve(4, 0);
+	backends[2].lowered = 1;
+	draw_many(20000, counts, 4);
+	/* Six standard deviations of at most 64. */
+	assert_in_range(counts[1], 2500 - 384, 2500 + 384);
+	assert_in_range(counts[2], 5833 - 384, 5833 + 384);
+	for (__u32 i = 1; i <= 4; i++)
+		backends[i].lowered = 1;
+	draw_many(20000, counts, 4);
+	assert_in_range(counts[1], 5000 - 384, 5000 + 384);
+	for (__u32 i = 1; i <= 4; i++)
+		backends[i].health = i == 2 ? SW_HEALTH_UP : SW_HEALTH_DOWN;
+	draw_many(200, counts, 4);
+	assert_int_equal(counts[1], 200);
+}
+
 /* The connection that tries it out keeps others away, until its time is over. */
 static void test_one_connection_tries_out_what_was_ejected(void **state)
 {
@@ -455,6 +477,7 @@ int main(void)
 		cmocka_unit_test_setup(test_terminating_is_between_down_and_refused, setup),
 		cmocka_unit_test_setup(test_ejection_ends_by_itself, setup),
 		cmocka_unit_test_setup(test_slow_start, setup),
+		cmocka_unit_test_setup(test_lowered, setup),
 		cmocka_unit_test_setup(test_one_connection_tries_out_what_was_ejected, setup),
 		cmocka_unit_test_setup(test_round_robin, setup),
 		cmocka_unit_test_setup(test_least_connections, setup),

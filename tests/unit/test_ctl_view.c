@@ -198,6 +198,7 @@ static void test_agreement(void **state)
 	const struct ctl_service *web;
 	const struct ctl_backend *sick;
 
+	f->snapshot.services.items[1].backends.items[1].lowered = true;
 	join(f);
 	assert_int_equal(f->view.differences.len, 0);
 	assert_int_equal(f->view.services.len, 2);
@@ -220,6 +221,7 @@ static void test_agreement(void **state)
 	assert_int_equal(sick->failures, 2);
 	assert_true(sick->since == 5);
 	assert_true(sick->ejected_for == 0);
+	assert_true(sick->lowered);
 }
 
 static void test_health_differs(void **state)

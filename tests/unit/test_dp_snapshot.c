@@ -156,6 +156,7 @@ static void test_backends_in_slot_order(void **state)
 	const struct dp_snapshot_backend *backends;
 
 	put_two_services(f);
+	f->maps.backends[20].lowered = 1;
 	snapshot = take(f);
 	assert_int_equal(snapshot.services.items[1].backends.len, 3);
 	backends = snapshot.services.items[1].backends.items;
@@ -167,6 +168,8 @@ static void test_backends_in_slot_order(void **state)
 	assert_int_equal(backends[2].rank, DP_RANK_TERMINATING);
 	assert_true(backends[2].terminating);
 	assert_false(backends[1].terminating);
+	assert_true(backends[1].lowered);
+	assert_false(backends[2].lowered);
 	assert_int_equal(backends[1].connects, 120);
 }
 

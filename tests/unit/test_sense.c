@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The rules by which connections eject backends: the BPF core, compiled natively, with the maps as
- * plain memory and a clock that stands still unless it is moved.
- */
+/* When backends are ejected, and for how long. What is about the share of failures: test_sense_rate.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,136 +7,9 @@
 
 #include <cmocka.h>
 
-#include <linux/types.h>
+#include "unit/sense_fixture.h"
 
-#include <linux/bpf.h>
-
-#include <bpf/bpf_helpers.h>
-#include <stdbool.h>
-#include <string.h>
-
-static void *fake_lookup(const void *map, const void *key);
-static void *fake_reserve(const void *map, __u64 size, __u64 flags);
-
-#define bpf_map_lookup_elem              fake_lookup
-#define bpf_get_prandom_u32()            ((__u32)random_value)
-#define bpf_ktime_get_ns()               now
-#define bpf_spin_lock(lock)              (void)(lock)
-#define bpf_spin_unlock(lock)            (void)(lock)
-#define bpf_ringbuf_reserve              fake_reserve
-#define bpf_ringbuf_submit(event, flags) (void)(event)
-
-static __u64 now;
-static __u64 random_value;
-
-#include "sense.bpf.h"
 #include "sense_http.bpf.h"
-
-#define MS     1000000ULL
-#define SECOND (1000 * MS)
-
-enum { BACKENDS = 256, BASE = 10, SERVICE = 1, GENERATION = 7 };
-
-static struct sw_service services[2];
-static struct sw_slot slots[BASE + BACKENDS];
-static struct sw_backend backends[BACKENDS];
-static struct sw_backend_load load[BACKENDS];
-static struct sw_outlier outlier[2];
-static struct sw_event events[64];
-static size_t told;
-
-static void *element(void *array, size_t size, size_t count, const void *key)
-{
-	__u32 index;
-
-	memcpy(&index, key, sizeof(index));
-	return index < count ? (char *)array + index * size : NULL;
-}
-
-static void *fake_lookup(const void *map, const void *key)
-{
-	if (map == &sw_services)
-		return element(services, sizeof(services[0]), 2, key);
-	if (map == &sw_slots)
-		return element(slots, sizeof(slots[0]), BASE + BACKENDS, key);
-	if (map == &sw_backends)
-		return element(backends, sizeof(backends[0]), BACKENDS, key);
-	if (map == &sw_backend_load)
-		return element(load, sizeof(load[0]), BACKENDS, key);
-	assert_ptr_equal(map, &sw_outlier);
-	return element(outlier, sizeof(outlier[0]), 2, key);
-}
-
-static void *fake_reserve(const void *map, __u64 size, __u64 flags)
-{
-	assert_ptr_equal(map, &sw_events);
-	assert_int_equal(size, sizeof(events[0]));
-	assert_int_equal(flags, 0);
-	return told < 64 ? &events[told++] : NULL;
-}
-
-/* A service with backends 1 … n, all up, that ejects after three 5xx. */
-static void serve(__u32 n)
-{
-	memset(services, 0, sizeof(services));
-	memset(backends, 0, sizeof(backends));
-	memset(load, 0, sizeof(load));
-	memset(outlier, 0, sizeof(outlier));
-	told = 0;
-	now = 1000 * SECOND;
-	random_value = 0;
-	services[SERVICE].policy.outlier_5xx = 3;
-	services[SERVICE].slot_base = BASE;
-	services[SERVICE].ready = n;
-	for (__u32 i = 1; i <= n; i++) {
-		slots[BASE + i - 1].backend = i;
-		backends[i] = (struct sw_backend){
-			.service = SERVICE, .generation = GENERATION, .health = SW_HEALTH_UP};
-	}
-}
-
-static struct sw_socket socket_of(__u32 backend)
-{
-	return (struct sw_socket){.backend = backend, .service = SERVICE, .generation = GENERATION};
-}
-
-static void fail_times(__u32 backend, unsigned int times, __u32 evidence)
-{
-	struct sw_socket socket = socket_of(backend);
-
-	while (times--)
-		sense_failure(&socket, evidence, evidence == SW_EVIDENCE_STATUS ? 500 : 0);
-}
-
-static void succeed(__u32 backend, int kind)
-{
-	struct sw_socket socket = socket_of(backend);
-
-	sense_success(&socket, kind);
-}
-
-static bool is_out(__u32 backend)
-{
-	return backends[backend].ejected_until > now;
-}
-
-static unsigned int count_out(__u32 n)
-{
-	unsigned int out = 0;
-
-	for (__u32 i = 1; i <= n; i++)
-		out += is_out(i);
-	return out;
-}
-
-static size_t count_events(__u32 kind)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < told; i++)
-		count += events[i].kind == kind;
-	return count;
-}
 
 static void test_limit_of_the_policy(void **state)
 {
@@ -361,47 +231,17 @@ static void test_what_is_no_poison(void **state)
 	assert_int_equal(count_out(4), 2);
 }
 
-/* The window begins after a failure: 5 of the 10 responses that follow. */
-static void test_rate(void **state)
-{
-	(void)state;
-	serve(2);
-	services[SERVICE].policy.outlier_5xx = 100;
-	fail_times(1, 1, SW_EVIDENCE_STATUS);
-	for (int i = 0; i < 4; i++) {
-		succeed(1, SENSE_ANSWERED);
-		fail_times(1, 1, SW_EVIDENCE_STATUS);
-	}
-	assert_false(is_out(1));
-	succeed(1, SENSE_ANSWERED);
-	fail_times(1, 1, SW_EVIDENCE_STATUS);
-	assert_true(is_out(1));
-	assert_int_equal(load[1].evidence, SW_EVIDENCE_RATE);
-
-	serve(2);
-	services[SERVICE].policy.outlier_5xx = 100;
-	for (int i = 0; i < 1000; i++) {
-		succeed(1, SENSE_ANSWERED);
-		succeed(1, SENSE_ANSWERED);
-		fail_times(1, 1, SW_EVIDENCE_STATUS);
-		now += MS;
-	}
-	assert_false(is_out(1));
-}
-
 /* A reason to probe, and not more often than is of use. */
 static void test_doubt(void **state)
 {
-	struct sw_socket socket = socket_of(1);
-
 	(void)state;
 	serve(2);
 	for (int i = 0; i < 10; i++)
-		sense_doubt(&socket, SW_EVIDENCE_SILENT);
+		doubt(1, SW_EVIDENCE_SILENT);
 	assert_int_equal(count_events(SW_EVENT_DOUBT), 1);
 	assert_false(is_out(1));
 	now += SENSE_DOUBT_INTERVAL;
-	sense_doubt(&socket, SW_EVIDENCE_SILENT);
+	doubt(1, SW_EVIDENCE_SILENT);
 	assert_int_equal(count_events(SW_EVENT_DOUBT), 2);
 }
 
@@ -501,7 +341,6 @@ int main(void)
 		cmocka_unit_test(test_the_last_usable_one_stays),
 		cmocka_unit_test(test_poison),
 		cmocka_unit_test(test_what_is_no_poison),
-		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_strays),
 		cmocka_unit_test(test_who_judges_alone_judges),

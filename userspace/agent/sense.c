@@ -168,6 +168,13 @@ static void on_event(void *arg, const struct sw_event *event)
 	case SW_EVENT_STRAY:
 		down_conns_failing(sense->parts.conns, event->backend);
 		return;
+	case SW_EVENT_LOWERED:
+		log_backend(LOG_WARN, info, "gets half of its share", "some of its responses fail");
+		return;
+	case SW_EVENT_RAISED:
+		log_backend(LOG_INFO, info, "gets all of its share again",
+			    "few of its responses fail, or none");
+		return;
 	case SW_EVENT_RETURNED:
 		log_backend(LOG_INFO, info, "is back after its ejection",
 			    "a connection tried it out");

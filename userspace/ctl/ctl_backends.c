@@ -68,7 +68,7 @@ static void add_difference_cell(const struct ctl_difference *difference, struct 
 		ctl_table_cell(table, "%s", ctl_difference_kind_to_str(difference->kind));
 }
 
-/* Why it is out or in: what the kernel saw, while that keeps it out, else what the probe said. */
+/* Why it is out or in: what the kernel saw, while it goes by that, else what the probe said. */
 static void add_reason_cell(const struct ctl_backend *backend, struct ctl_table *table)
 {
 	char why[DP_EVIDENCE_SIZE];
@@ -77,6 +77,8 @@ static void add_reason_cell(const struct ctl_backend *backend, struct ctl_table 
 		ctl_table_cell(table, "%s, ejected for %.1fs",
 			       dp_evidence_to_str(backend->evidence, backend->status, why),
 			       backend->ejected_for);
+	else if (backend->rank <= DP_RANK_SUSPECT && backend->lowered)
+		ctl_table_cell(table, "some responses fail, half of its share");
 	else
 		ctl_table_cell(table, "%s", backend->detail);
 }
@@ -181,16 +183,16 @@ static json_t *json_backend(const struct ctl_view *view, const struct ctl_servic
 		backend->in_kernel ? json_string(dp_rank_to_str(backend->rank)) : json_null();
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:b, s:b, "
+		"{s:s, s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:o, s:b, s:b, "
 		"s:o}",
 		"service", backend->service, "address", backend->address, "pod", backend->pod,
 		"health", kernel_health_to_str(backend->health), "rank", rank, "terminating",
 		backend->terminating, "since_seconds", ctl_json_seconds(backend->since),
 		"ejected_seconds", ctl_json_seconds(backend->ejected_for), "ejected_for",
-		json_ejected_for(backend), "connects", (json_int_t)backend->connects, "open",
-		(json_int_t)backend->open, "index", (json_int_t)backend->index, "probe",
-		json_probe(backend), "in_kernel", backend->in_kernel, "in_daemon",
-		backend->in_daemon, "differences",
+		json_ejected_for(backend), "lowered", backend->lowered, "connects",
+		(json_int_t)backend->connects, "open", (json_int_t)backend->open, "index",
+		(json_int_t)backend->index, "probe", json_probe(backend), "in_kernel",
+		backend->in_kernel, "in_daemon", backend->in_daemon, "differences",
 		ctl_json_differences(difference, difference ? 1 : 0));
 }
 

@@ -195,6 +195,7 @@ static struct ctl_backend backend_of_kernel(const struct dp_snapshot_backend *ke
 	backend.terminating = kernel->terminating;
 	backend.health = kernel->health;
 	backend.rank = kernel->rank;
+	backend.lowered = kernel->lowered;
 	backend.connects = kernel->connects;
 	backend.since = seconds_since(now, kernel->changed);
 	backend.evidence = kernel->evidence;

@@ -36,6 +36,7 @@ struct ctl_backend {
 	bool in_kernel, in_daemon;
 	uint32_t index;
 	bool terminating;
+	bool lowered; /* gets half of its share */
 	enum sw_health health;
 	enum dp_rank rank;         /* DP_RANK_ABSENT if it is not in the kernel */
 	double ejected_for;        /* seconds left; 0: it is not ejected */

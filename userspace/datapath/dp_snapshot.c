@@ -93,6 +93,7 @@ static bool read_backend(const struct dp_maps *maps, const struct dp_snapshot_se
 		.index = index,
 		.addr = dp_addr(&backend->addr),
 		.port = backend->port,
+		.lowered = backend->lowered,
 		.health = backend->health,
 		.ejected_until = backend->ejected_until,
 		.suspect_until = backend->suspect_until,

@@ -35,6 +35,7 @@ struct dp_snapshot_backend {
 	struct addr addr;
 	uint16_t port;    /* host order */
 	bool terminating; /* its slots are among those used when nothing else is left */
+	bool lowered;     /* some of its responses fail: it gets half of its share */
 	enum sw_health health;
 	enum dp_rank rank;
 	uint64_t ejected_until, changed; /* ns of CLOCK_MONOTONIC; 0: not, never */
