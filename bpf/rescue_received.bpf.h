@@ -241,12 +241,25 @@ static __always_inline int received_fresh(struct request *request, const struct 
 	return turn_move(request, TURN_FRESH, TURN_DEFERRED) ? PACKET_DROP : PACKET_PASS;
 }
 
+/*
+ * The SYN was sent again, and refused again: what accepts the connection in the backend's name has not
+ * come through, which a firewall in the client's network namespace may be the reason for.
+ */
+static __always_inline bool is_refused_again(const struct bpf_sock *sk,
+					     const struct request *request,
+					     const struct packet *packet)
+{
+	return packet->flags & TCP_RST && sk->state == BPF_TCP_SYN_SENT &&
+	       request->rescue.tcp_flags & TCP_RST;
+}
+
 /* Acknowledgements do no harm; a client that still sends its request needs them. */
-static __always_inline int received_held(struct request *request, const struct packet *packet)
+static __always_inline int received_held(const struct bpf_sock *sk, struct request *request,
+					 const struct packet *packet)
 {
 	if (!packet->len && !(packet->flags & (TCP_SYN | TCP_FIN | TCP_RST)))
 		return PACKET_PASS;
-	if (lease_is_fresh())
+	if (lease_is_fresh() && !is_refused_again(sk, request, packet))
 		return PACKET_DROP;
 	request->turn = TURN_IGNORED;
 	return PACKET_PASS;
@@ -311,7 +324,7 @@ static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 		return received_undecided(request, packet);
 	case TURN_DEFERRED:
 	case TURN_HELD:
-		return received_held(request, packet);
+		return received_held(sk, request, packet);
 	case TURN_ANSWERED:
 		return received_answered(sk);
 	default:
@@ -327,6 +340,7 @@ static __always_inline int ordered_answer(struct request *request, const struct 
 	if (request->turn == TURN_DEFERRED && packet->flags & TCP_SYN) {
 		/* The worker's SYN-ACK offers no window scale, so there is none. */
 		request->window_shift = 0;
+		report_progress(request, packet);
 		return PACKET_PASS;
 	}
 	if (request->turn != TURN_HELD && request->turn != TURN_ANSWERED)

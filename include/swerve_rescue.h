@@ -45,9 +45,11 @@ enum sw_method {
 };
 
 enum sw_rescue_kind {
-	SW_RESCUE_REQUEST = 1,  /* a request has failed; comes again when more of it was sent */
-	SW_RESCUE_CONNECT = 2,  /* a connection was refused: there is no request yet */
-	SW_RESCUE_PROGRESS = 3, /* the client has sent a segment after its request was taken over */
+	SW_RESCUE_REQUEST = 1, /* a request has failed; comes again when more of it was sent */
+	SW_RESCUE_CONNECT = 2, /* a connection was refused: there is no request yet */
+	SW_RESCUE_PROGRESS =
+		3,          /* the client has sent a segment after its request was taken over, or
+				   gets the SYN-ACK that accepts a refused connection */
 	SW_RESCUE_IDLE = 4, /* the backend has ended a connection on which nothing was under way */
 };
 
@@ -68,7 +70,7 @@ struct sw_rescue {
 	__u16 response_len; /* 0: none was held, or it was too large to keep */
 	__u8 kind;          /* enum sw_rescue_kind */
 	__u8 failure;       /* enum sw_failure, one bit */
-	__u8 tcp_flags;     /* of what was held back, PROGRESS: of what the client sent */
+	__u8 tcp_flags;     /* of what was held back, PROGRESS: of that segment */
 	__u8 method;        /* enum sw_method, one bit; 0: none of them */
 	__u16 pad;          /* 0 */
 	__u32 service;      /* index into sw_services */

@@ -30,7 +30,8 @@ struct refused {
 	struct loop_timer timer;
 	uint64_t deadline;
 	uint64_t attempt; /* ns that a backend has to accept */
-	bool accepted;    /* the client may send its request */
+	bool accepted;    /* in the name of the backend that refused it */
+	bool told;        /* that has come through to the client */
 };
 
 static void hang_up(struct refused *refused)
@@ -111,6 +112,15 @@ static void stop_waiting(struct refused *refused)
 	free_refused(refused);
 }
 
+/* Its kernel refuses it when the SYN is sent again. */
+static void lose_client(struct refused *refused)
+{
+	log_debug("a client could not be told that its connection is accepted: a firewall in its "
+		  "network namespace may drop what comes from the loopback device");
+	rescue_note_end(&refused->note, refused->env, RESCUE_CLIENT_GONE);
+	stop_waiting(refused);
+}
+
 static void on_io(struct loop_io *io, uint32_t events)
 {
 	struct refused *refused = container_of(io, struct refused, io);
@@ -129,10 +139,12 @@ static void on_timer(struct loop_timer *timer, uint64_t now)
 	struct refused *refused = container_of(timer, struct refused, timer);
 
 	(void)now;
-	if (refused->accepted)
+	if (!refused->accepted)
+		next_attempt(refused);
+	else if (refused->told)
 		stop_waiting(refused);
 	else
-		next_attempt(refused);
+		lose_client(refused);
 }
 
 /* Takes the client's reference over. */
@@ -184,6 +196,15 @@ void rescue_connect_report(struct rescue_env *env, const struct sw_rescue *recor
 		next_attempt(refused);
 	}
 	client_peer_done(&client);
+}
+
+void rescue_connect_progress(struct rescue_env *env, const struct sw_rescue *record)
+{
+	struct refused *refused =
+		hashmap_get(env->refused, &record->cookie, sizeof(record->cookie));
+
+	if (refused)
+		refused->told = true;
 }
 
 bool rescue_connect_take(struct rescue_env *env, uint64_t cookie, struct rescue_connected *ret)

@@ -17,6 +17,9 @@ struct rescue_env;
 /* SW_RESCUE_CONNECT. */
 void rescue_connect_report(struct rescue_env *env, const struct sw_rescue *record);
 
+/* SW_RESCUE_PROGRESS: what accepts the client's connection has come through to it. */
+void rescue_connect_progress(struct rescue_env *env, const struct sw_rescue *record);
+
 /* The connection to another backend. */
 struct rescue_connected {
 	int fd;                          /* the taker's, non-blocking */

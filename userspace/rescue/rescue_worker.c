@@ -62,6 +62,7 @@ static void on_record(void *arg, const struct sw_rescue *record, size_t size)
 		rescue_connect_report(env, record);
 		break;
 	case SW_RESCUE_PROGRESS:
+		rescue_connect_progress(env, record);
 		rescue_job_progress(env, record);
 		break;
 	case SW_RESCUE_IDLE:
