@@ -269,24 +269,60 @@ static int add_balancer_frontends(struct port_planner *planner, uint32_t list)
 	return r;
 }
 
-static int compare_nodes(const void *left, const void *right)
-{
-	const struct endpoint *const *a = left, *const *b = right;
+struct placed {
+	const char *node;
+	uint32_t position; /* in port_planner.from */
+};
 
-	return strcmp((*a)->node_name, (*b)->node_name);
+static int compare_placed(const void *left, const void *right)
+{
+	const struct placed *a = left, *b = right;
+	int order = strcmp(a->node, b->node);
+
+	return order ? order : (a->position > b->position) - (a->position < b->position);
+}
+
+/* The endpoints by node, so that each node's are found without going through all of them. */
+static struct placed *sort_by_node(const struct port_planner *planner)
+{
+	size_t len = planner->from.len;
+	struct placed *sorted = reallocarray(NULL, len + 1, sizeof(*sorted));
+
+	for (size_t i = 0; sorted && i < len; i++)
+		sorted[i] = (struct placed){planner->from.items[i]->node_name, (uint32_t)i};
+	if (sorted)
+		qsort(sorted, len, sizeof(*sorted), compare_placed);
+	return sorted;
+}
+
+static int add_placed_list(struct port_planner *planner, const struct placed *first, size_t len,
+			   uint32_t *ret)
+{
+	struct plan_list list = {};
+
+	for (size_t i = 0; i < len; i++) {
+		if (vec_push(&list.members, first[i].position) < 0) {
+			plan_list_done(&list);
+			return -ENOMEM;
+		}
+		list.ready += first[i].position < planner->result->ready;
+	}
+	list.preferred = list.ready;
+	return push_list(planner, list, ret);
 }
 
 /* The NodePort of one other node leads to the endpoints on that node. */
-static int plan_other_node(struct port_planner *planner, const char *name)
+static int plan_other_node(struct port_planner *planner, const struct placed *first, size_t len)
 {
 	const struct model *model = planner->planner->model;
+	const char *name = first->node;
 	const struct node *node = *name ? model_node(model, name) : NULL;
 	uint32_t list;
 	int r;
 
 	if (!node || strcmp(name, planner->planner->node) == 0)
 		return 0;
-	r = add_local_list(planner, name, &list);
+	r = add_placed_list(planner, first, len, &list);
 	for (size_t i = 0; r == 0 && i < node->addresses.len; i++) {
 		const struct addr *addr = &node->addresses.items[i];
 
@@ -300,19 +336,16 @@ static int plan_other_node(struct port_planner *planner, const char *name)
 /* For those nodes that have endpoints; the others have the list of none. */
 static int plan_other_nodes(struct port_planner *planner)
 {
-	size_t len = planner->from.len;
-	_cleanup_free_ const struct endpoint **sorted =
-		reallocarray(NULL, len + 1, sizeof(*sorted));
-	int r = 0;
+	_cleanup_free_ struct placed *sorted = sort_by_node(planner);
+	size_t len = planner->from.len, end;
+	int r = sorted ? 0 : -ENOMEM;
 
-	if (!sorted)
-		return -ENOMEM;
-	for (size_t i = 0; i < len; i++)
-		sorted[i] = planner->from.items[i];
-	qsort(sorted, len, sizeof(*sorted), compare_nodes);
-	for (size_t i = 0; r == 0 && i < len; i++) {
-		if (i == 0 || compare_nodes(&sorted[i - 1], &sorted[i]) != 0)
-			r = plan_other_node(planner, sorted[i]->node_name);
+	for (size_t first = 0; r == 0 && first < len; first = end) {
+		for (end = first + 1; end < len; end++) {
+			if (strcmp(sorted[end].node, sorted[first].node) != 0)
+				break;
+		}
+		r = plan_other_node(planner, &sorted[first], end - first);
 	}
 	return r;
 }
