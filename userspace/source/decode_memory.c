@@ -8,24 +8,60 @@
 
 #include <errno.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 struct decode_chunk {
 	struct decode_chunk *next;
+	size_t mapped; /* bytes of a mapping; 0: from malloc() */
 	alignas(max_align_t) unsigned char bytes[];
 };
 
-enum { CHUNK_SIZE = 256 * 1024, ALIGNMENT = alignof(max_align_t) };
+enum { CHUNK_FIRST = 64 * 1024, CHUNK_MORE = 1024 * 1024, ALIGNMENT = alignof(max_align_t) };
 
 static _Thread_local struct decode_memory *current;
 static json_malloc_t outer_malloc;
 static json_free_t outer_free;
 
+/*
+ * The first chunk, enough for most documents, comes from the heap, which has it at hand. More is mapped,
+ * so that it goes back to the system: on the heap it would stay as a hole below the objects that were
+ * made of the document.
+ */
+static struct decode_chunk *chunk_new(bool first, size_t bytes)
+{
+	size_t size = sizeof(struct decode_chunk) + bytes;
+	struct decode_chunk *chunk;
+
+	if (first) {
+		chunk = malloc(size);
+		if (chunk)
+			chunk->mapped = 0;
+		return chunk;
+	}
+	chunk = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (chunk == MAP_FAILED)
+		return NULL;
+	chunk->mapped = size;
+	return chunk;
+}
+
+static void chunk_free(struct decode_chunk *chunk)
+{
+	if (chunk->mapped)
+		munmap(chunk, chunk->mapped);
+	else
+		free(chunk);
+}
+
 static int memory_grow(struct decode_memory *memory, size_t size)
 {
-	size_t bytes = size > CHUNK_SIZE ? size : CHUNK_SIZE;
-	struct decode_chunk *chunk = malloc(sizeof(*chunk) + bytes);
+	bool first = !memory->chunks && size <= CHUNK_FIRST;
+	size_t least = first ? CHUNK_FIRST : CHUNK_MORE;
+	size_t bytes = size > least ? size : least;
+	struct decode_chunk *chunk = chunk_new(first, bytes);
 
 	if (!chunk)
 		return -ENOMEM;
@@ -88,6 +124,6 @@ void decode_memory_done(struct decode_memory *memory)
 		struct decode_chunk *chunk = memory->chunks;
 
 		memory->chunks = chunk->next;
-		free(chunk);
+		chunk_free(chunk);
 	}
 }
