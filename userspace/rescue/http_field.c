@@ -78,35 +78,43 @@ bool http_field_is(const struct http_field *field, const char *name)
 	return is_same(field->name, field->name_len, name, strlen(name));
 }
 
-static bool list_has(const struct http_field *field, const char *token, size_t token_len)
+bool http_field_element(const struct http_field *field, size_t *at, struct http_element *ret)
 {
-	const char *at = field->value, *end = at + field->value_len;
+	const char *next = field->value + *at, *end = field->value + field->value_len;
 
-	while (at < end) {
-		const char *comma = memchr(at, ',', (size_t)(end - at));
-		const char *last = comma ? comma : end;
+	while (next < end) {
+		const char *comma = memchr(next, ',', (size_t)(end - next));
+		const char *first = next, *last = comma ? comma : end;
 
-		while (at < last && is_space(*at))
-			at++;
-		while (last > at && is_space(last[-1]))
+		next = comma ? comma + 1 : end;
+		while (first < last && is_space(*first))
+			first++;
+		while (last > first && is_space(last[-1]))
 			last--;
-		if (is_same(at, (size_t)(last - at), token, token_len))
+		if (first < last) {
+			*at = (size_t)(next - field->value);
+			*ret = (struct http_element){first, (size_t)(last - first)};
 			return true;
-		if (!comma)
-			return false;
-		at = comma + 1;
+		}
 	}
 	return false;
 }
 
 bool http_field_has(const struct http_field *field, const char *token)
 {
-	return list_has(field, token, strlen(token));
+	struct http_element element;
+	size_t at = 0;
+
+	while (http_field_element(field, &at, &element)) {
+		if (is_same(element.text, element.len, token, strlen(token)))
+			return true;
+	}
+	return false;
 }
 
-bool http_field_names(const struct http_field *field, const struct http_field *other)
+bool http_field_is_element(const struct http_field *field, const struct http_element *element)
 {
-	return list_has(field, other->name, other->name_len);
+	return is_same(field->name, field->name_len, element->text, element->len);
 }
 
 int http_field_number(const struct http_field *field, uint64_t *ret)

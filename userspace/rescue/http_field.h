@@ -33,8 +33,20 @@ bool http_field_is(const struct http_field *field, const char *name);
 /* Whether the value, a list with commas, has this token; without regard to case. */
 bool http_field_has(const struct http_field *field, const char *token);
 
-/* Whether the value, a list with commas, has the name of the other field. */
-bool http_field_names(const struct http_field *field, const struct http_field *other);
+/* An element of a value that is a list with commas, without the spaces around it. */
+struct http_element {
+	const char *text;
+	size_t len;
+};
+
+/*
+ * The next element that is not empty from byte *at of the value on, 0 at first; moves *at behind it.
+ * Returns false when there is none.
+ */
+bool http_field_element(const struct http_field *field, size_t *at, struct http_element *ret);
+
+/* Whether an element is the field's name. */
+bool http_field_is_element(const struct http_field *field, const struct http_element *element);
 
 /* The value as a plain decimal number below 2^63. Returns 0 or -EBADMSG. */
 int http_field_number(const struct http_field *field, uint64_t *ret);

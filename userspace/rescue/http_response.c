@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rescue/http_response.h"
 
+#include "base/cleanup.h"
 #include "rescue/http_field.h"
 
 #include <errno.h>
@@ -9,7 +10,8 @@
 /* What the head says. */
 struct head {
 	unsigned int status;
-	size_t len; /* up to and with the empty line */
+	size_t len;   /* up to and with the empty line */
+	size_t lines; /* without the empty one */
 	bool has_length;
 	bool encoded; /* has a transfer coding, of which … */
 	bool chunked; /* … the last is chunked */
@@ -53,12 +55,12 @@ static int read_field(const struct http_field *field, struct head *head)
 	return 0;
 }
 
-/* Returns 1 if the head is all there, 0 if not, or -EBADMSG. */
-static int parse_head(const struct bytes *bytes, struct head *ret)
+/* Returns 1 if the head is all there, 0 if not, -EBADMSG, or -EMSGSIZE if it has too many lines. */
+static int parse_head(const struct bytes *bytes, size_t lines_max, struct head *ret)
 {
 	size_t line_len = http_line_len(bytes->items, bytes->len, 0), at = line_len;
 	struct http_field field;
-	struct head head = {};
+	struct head head = {.lines = 1};
 	int r;
 
 	if (!line_len)
@@ -67,7 +69,7 @@ static int parse_head(const struct bytes *bytes, struct head *ret)
 	if (head.status < 100)
 		return -EBADMSG;
 	while ((r = http_field_next(bytes->items, bytes->len, &at, &field)) > 0) {
-		r = read_field(&field, &head);
+		r = ++head.lines > lines_max ? -EMSGSIZE : read_field(&field, &head);
 		if (r < 0)
 			return r;
 	}
@@ -78,39 +80,65 @@ static int parse_head(const struct bytes *bytes, struct head *ret)
 	return r < 0 ? r : 1;
 }
 
-/* "Connection" may name further fields. The framing is the message's, whatever it says. */
-static bool is_named_by_connection(const struct bytes *bytes, size_t head_len,
-				   const struct http_field *field)
+/* What "Connection" names. */
+struct named {
+	struct http_element items[HTTP_RESPONSE_NAMED_MAX];
+	size_t len;
+};
+
+static int add_named(const struct http_field *field, struct named *named)
+{
+	struct http_element element;
+	size_t at = 0;
+
+	while (http_field_element(field, &at, &element)) {
+		if (named->len == ARRAY_SIZE(named->items))
+			return -EMSGSIZE;
+		named->items[named->len++] = element;
+	}
+	return 0;
+}
+
+static int read_named(const struct bytes *bytes, size_t head_len, struct named *ret)
 {
 	size_t at = http_line_len(bytes->items, head_len, 0);
-	struct http_field other;
+	struct http_field field;
+	int err = 0;
 
+	while (!err && http_field_next(bytes->items, head_len, &at, &field) > 0) {
+		if (http_field_is(&field, "Connection"))
+			err = add_named(&field, ret);
+	}
+	return err;
+}
+
+/* The framing is the message's, whatever "Connection" says. */
+static bool is_hop_by_hop(const struct http_field *field, const struct named *named)
+{
+	if (http_field_is(field, "Connection") || http_field_is(field, "Keep-Alive") ||
+	    http_field_is(field, "Proxy-Connection"))
+		return true;
 	if (http_field_is(field, "Content-Length") || http_field_is(field, "Transfer-Encoding"))
 		return false;
-	while (http_field_next(bytes->items, head_len, &at, &other) > 0) {
-		if (http_field_is(&other, "Connection") && http_field_names(&other, field))
+	for (size_t i = 0; i < named->len; i++) {
+		if (http_field_is_element(field, &named->items[i]))
 			return true;
 	}
 	return false;
-}
-
-static bool is_hop_by_hop(const struct bytes *bytes, size_t head_len,
-			  const struct http_field *field)
-{
-	return http_field_is(field, "Connection") || http_field_is(field, "Keep-Alive") ||
-	       http_field_is(field, "Proxy-Connection") ||
-	       is_named_by_connection(bytes, head_len, field);
 }
 
 static int write_head(const struct bytes *bytes, size_t head_len, struct bytes *out)
 {
 	static const char end[] = "Connection: close\r\n\r\n";
 	size_t at = http_line_len(bytes->items, head_len, 0);
-	int err = bytes_append(out, bytes->items, at);
 	struct http_field field;
+	struct named named = {};
+	int err = read_named(bytes, head_len, &named);
 
+	if (!err)
+		err = bytes_append(out, bytes->items, at);
 	while (!err && http_field_next(bytes->items, head_len, &at, &field) > 0) {
-		if (!is_hop_by_hop(bytes, head_len, &field))
+		if (!is_hop_by_hop(&field, &named))
 			err = bytes_append(out, field.line, field.line_len);
 	}
 	return err ? err : bytes_append(out, end, sizeof(end) - 1);
@@ -168,7 +196,11 @@ static int take_head(struct http_response *response, const struct head *head, st
 
 	if (head->status == 101)
 		return -EBADMSG;
+	if (response->interim_len + head->len > HTTP_RESPONSE_HEAD_MAX)
+		return -EMSGSIZE;
 	if (head->status < 200) {
+		response->interim_len += head->len;
+		response->interim_lines += head->lines;
 		err = bytes_append(out, response->head.items, head->len);
 		bytes_drop(&response->head, head->len);
 		return err;
@@ -181,23 +213,48 @@ static int take_head(struct http_response *response, const struct head *head, st
 			 out);
 }
 
+/* Looks for the next head. Returns 1 if there was one, 0 if more is needed, or a negative errno. */
+static int read_head(struct http_response *response, struct bytes *out)
+{
+	size_t lines_max = HTTP_RESPONSE_LINES_MAX - response->interim_lines;
+	struct head head;
+	int r = lines_max ? parse_head(&response->head, lines_max, &head) : -EMSGSIZE;
+
+	if (r <= 0)
+		return r;
+	r = take_head(response, &head, out);
+	return r < 0 ? r : 1;
+}
+
+static int feed_head(struct http_response *response, const char *data, size_t len,
+		     struct bytes *out)
+{
+	int r = bytes_append(&response->head, data, len);
+
+	if (r)
+		return r;
+	/* Looked at again only when a line has ended: there are few of them, however small the pieces. */
+	if (memchr(data, '\n', len)) {
+		do
+			r = read_head(response, out);
+		while (r > 0 && response->state == HTTP_RESPONSE_HEAD);
+	}
+	if (r == 0 && response->interim_len + response->head.len > HTTP_RESPONSE_HEAD_MAX)
+		return -EMSGSIZE;
+	return r < 0 ? r : 0;
+}
+
 int http_response_feed(struct http_response *response, const char *data, size_t len,
 		       struct bytes *out)
 {
-	struct head head;
-	int r;
+	int err;
 
 	if (response->state != HTTP_RESPONSE_HEAD)
 		return feed_body(response, data, len, out);
-	r = bytes_append(&response->head, data, len);
-	while (!r && response->state == HTTP_RESPONSE_HEAD) {
-		r = parse_head(&response->head, &head);
-		if (r == 0)
-			return response->head.len > HTTP_RESPONSE_HEAD_MAX ? -EMSGSIZE : 0;
-		r = r < 0 ? r : take_head(response, &head, out);
-	}
-	bytes_done(&response->head);
-	return r;
+	err = feed_head(response, data, len, out);
+	if (err || response->state != HTTP_RESPONSE_HEAD)
+		bytes_done(&response->head);
+	return err;
 }
 
 bool http_response_close(struct http_response *response)

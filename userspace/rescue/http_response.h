@@ -22,7 +22,15 @@ enum http_response_state {
 	HTTP_RESPONSE_DONE,
 };
 
-enum { HTTP_RESPONSE_HEAD_MAX = 65536 };
+/*
+ * What a response may have up to its body, interim responses included: bytes, lines, and fields that
+ * "Connection" names. A pod must not cost the worker more memory or time than that.
+ */
+enum {
+	HTTP_RESPONSE_HEAD_MAX = 65536,
+	HTTP_RESPONSE_LINES_MAX = 256,
+	HTTP_RESPONSE_NAMED_MAX = 32,
+};
 
 struct http_response {
 	bool to_head; /* it answers a HEAD. Set by the caller, all else begins with 0 */
@@ -31,12 +39,14 @@ struct http_response {
 	uint64_t left;       /* private from here on */
 	struct http_chunked chunked;
 	struct bytes head;
+	size_t interim_len; /* of the interim responses before it */
+	size_t interim_lines;
 };
 
 /*
  * Appends to *out what the client is to get of the next bytes; what comes behind the end is
  * ignored. Interim responses (1xx) pass as they are. Returns 0, -ENOMEM, -EMSGSIZE for a head beyond
- * HTTP_RESPONSE_HEAD_MAX, -EBADMSG for what is no response to an ordinary request.
+ * these limits, -EBADMSG for what is no response to an ordinary request.
  */
 int http_response_feed(struct http_response *response, const char *data, size_t len,
 		       struct bytes *out);
