@@ -35,8 +35,9 @@ enum {
 	SENSE_LEVEL_MAX = 6,      /* 2^6 s is more than SENSE_EJECTION_MAX */
 };
 
-#define SENSE_HALF           (500 * SENSE_MS) /* of the window of the rate, which moves on by it */
-#define SENSE_WINDOW         (2 * SENSE_HALF) /* without a failure nothing is counted any more */
+#define SENSE_HALF           (500 * SENSE_MS)  /* of the window of the rate, which moves on by it */
+#define SENSE_WINDOW         (2 * SENSE_HALF)  /* without a failure nothing is counted any more */
+#define SENSE_LOWERED        (5000 * SENSE_MS) /* at least, or it would be back and forth */
 #define SENSE_STALE          (10000 * SENSE_MS) /* older failures are no longer "in a row" */
 #define SENSE_QUIET          (900 * SENSE_MS) /* a SYN was sent a second before it counts as lost */
 #define SENSE_SUSPECT        (100 * SENSE_MS) /* second choice, until the probe has answered */
@@ -326,6 +327,7 @@ static __always_inline void sense_eject(const struct sense *sense)
 /* Half of its share, as long as its responses are like that. */
 static __always_inline void sense_lower(const struct sense *sense)
 {
+	sense->load->lowered_at = sense->now;
 	sense->backend->lowered = 1;
 	sense_tell(sense, SW_EVENT_LOWERED, 0);
 }
@@ -508,8 +510,11 @@ static __noinline int sense_doubt(const struct sw_socket *socket, __u32 evidence
 /* Whether the share of failures is one to be ignored again. */
 static __always_inline bool sense_is_better(const struct sense *sense)
 {
-	struct sense_rate rate = sense_rate(sense);
+	struct sense_rate rate;
 
+	if (sense->now - sense->load->lowered_at <= SENSE_LOWERED)
+		return false;
+	rate = sense_rate(sense);
 	return sense->now - sense->load->last_failure > SENSE_WINDOW ||
 	       (rate.all >= SENSE_SHARE_MIN && rate.failed * 100 < rate.all * SENSE_RAISE_BELOW);
 }

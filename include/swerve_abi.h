@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 enum {
-	SW_ABI_VERSION = 4,
+	SW_ABI_VERSION = 5,
 
 	SW_MAX_FRONTENDS = 65536,
 	SW_MAX_NODES = 32768, /* addresses of nodes */
@@ -280,7 +280,8 @@ struct sw_backend_load {
 	__u32 evidence;           /* enum sw_evidence of the last ejection */
 	__u32 status;             /* HTTP status of the last ejection; 0: it was none */
 	__u64 last_stray;         /* when userspace last learned of SW_EVENT_STRAY; 0: never */
-	__u64 reserved[5];        /* 0 */
+	__u64 lowered_at;         /* when it last got less than its share; 0: never */
+	__u64 reserved[4];        /* 0 */
 };
 _Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
 

@@ -75,6 +75,19 @@ static void test_the_window_moves(void **state)
 	now += SENSE_HALF;
 	fail_times(1, 1, SW_EVIDENCE_STATUS);
 	assert_true(is_out(1));
+
+	/* Half a second without any response has nothing of the one that was there before. */
+	serve_patiently(2);
+	fail_times(1, 1, SW_EVIDENCE_STATUS);
+	for (int i = 0; i < 1000; i++)
+		succeed(1, SENSE_ANSWERED);
+	for (int i = 0; i < 2; i++) {
+		now += 2 * SENSE_HALF - MS;
+		fail_times(1, 1, SW_EVIDENCE_STATUS);
+	}
+	assert_false(is_out(1));
+	fail_times(1, 9, SW_EVIDENCE_STATUS);
+	assert_true(is_out(1));
 }
 
 /* A failure now and then is none of a rate, however few responses there are. */
@@ -118,12 +131,14 @@ static void test_few_responses_lower_nothing(void **state)
 	assert_false(is_out(1));
 }
 
-/* Not as soon as it is a little better: that would be back and forth. */
+/* Not at once, and not when it is only a little better: that would be back and forth. */
 static void test_raised_again(void **state)
 {
 	(void)state;
 	serve_patiently(2);
 	respond(1, 1000, 4, SECOND);
+	assert_true(backends[1].lowered);
+	respond(1, 1000, 1000, 3 * SECOND);
 	assert_true(backends[1].lowered);
 	respond(1, 2000, 8, 5 * SECOND);
 	assert_true(backends[1].lowered);
@@ -134,7 +149,7 @@ static void test_raised_again(void **state)
 
 	respond(1, 1000, 4, SECOND);
 	assert_true(backends[1].lowered);
-	now += SENSE_WINDOW + 1;
+	now += SENSE_LOWERED + 1;
 	succeed(1, SENSE_ANSWERED);
 	assert_false(backends[1].lowered);
 }
