@@ -105,7 +105,7 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(findstring alloc,$*),$(WRAP:%=-Wl$(comma)--wrap=%)) $^ -o $@ $(LDLIBS) -lcmocka
 
-BPF_TEST_OBJS := $(addprefix $(BUILD)/tests/bpf/,sandbox.o world.o links.o)
+BPF_TEST_OBJS := $(addprefix $(BUILD)/tests/bpf/,sandbox.o world.o links.o rescue_scene.o)
 $(BUILD)/tests/test_bpf_%: $(BUILD)/tests/bpf/test_bpf_%.o $(BPF_TEST_OBJS) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

@@ -10,14 +10,12 @@
 
 #include <cmocka.h>
 
-#include "bpf/world.h"
+#include "bpf/rescue_scene.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/duration.h"
 #include "datapath/dp_rescue.h"
 #include "model/retry_policy.h"
-#include "rescue/rescue_worker.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,167 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
-
-#define GET     "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-#define POST    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx"
-#define PUT     "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx"
-#define OK      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
-#define ERR     "HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\nERR"
-#define RESCUED "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK"
-
-enum { SERVERS = 2 };
-
-static struct world_service service = {
-	.name = "default/web", .frontend = "10.96.0.10", .proto = IPPROTO_TCP, .count = SERVERS};
-
-/* What one test works with. */
-struct scene {
-	struct world *world;
-	struct rescue_worker *worker;
-	struct rescue_results results;
-	int client;
-	int first; /* the connection that the client made */
-};
-
-static void start_worker(struct scene *scene)
-{
-	struct rescue_worker_config config = {.cgroup = sandbox.cgroup, .pin_dir = sandbox.pin_dir};
-
-	if (rescue_worker_start(&config, &scene->results, &scene->worker, &problem))
-		fail_msg("%s", problem.text);
-}
-
-static struct scene make_scene(void **state, const char *frontend, const char *address,
-			       uint32_t retry_on)
-{
-	struct scene scene = {.world = *state, .client = -1, .first = -1};
-
-	service.frontend = frontend;
-	service.address = address;
-	service.retry_on = retry_on;
-	for (int i = 0; i < SERVERS; i++)
-		world_serve(scene.world, i, address, SOCK_STREAM);
-	world_publish(scene.world, &service);
-	start_worker(&scene);
-	return scene;
-}
-
-static void end_scene(struct scene *scene)
-{
-	rescue_worker_stop(scene->worker);
-	close(scene->client);
-	close(scene->first);
-}
-
-static void limit_waiting(int fd)
-{
-	struct timeval limit = {.tv_sec = 20}; /* emulated machines are slow */
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-}
-
-/* The next connection that any server gets. */
-static int accept_any(const struct world *world)
-{
-	struct pollfd fds[SERVERS];
-	int fd = -1;
-
-	for (int i = 0; i < SERVERS; i++)
-		fds[i] = (struct pollfd){.fd = world->servers[i], .events = POLLIN};
-	assert_true(poll(fds, SERVERS, 20000) > 0);
-	for (int i = 0; i < SERVERS && fd < 0; i++) {
-		if (fds[i].revents)
-			fd = accept4(fds[i].fd, NULL, NULL, SOCK_CLOEXEC);
-	}
-	assert_true(fd >= 0);
-	limit_waiting(fd);
-	return fd;
-}
-
-static bool nobody_comes(const struct world *world)
-{
-	struct pollfd fds[SERVERS];
-
-	for (int i = 0; i < SERVERS; i++)
-		fds[i] = (struct pollfd){.fd = world->servers[i], .events = POLLIN};
-	return poll(fds, SERVERS, 100) == 0;
-}
-
-static void dial(struct scene *scene)
-{
-	scene->client = world_dial(strchr(service.frontend, ':') ? AF_INET6 : AF_INET, SOCK_STREAM,
-				   service.frontend, 80);
-	assert_true(scene->client >= 0);
-	limit_waiting(scene->client);
-}
-
-static void say(int fd, const char *text)
-{
-	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
-
-static void hear(int fd, const char *text)
-{
-	char got[8192];
-	size_t used = 0;
-
-	while (used < strlen(text)) {
-		ssize_t n = recv(fd, got + used, strlen(text) - used, 0);
-
-		if (n <= 0)
-			break;
-		used += (size_t)n;
-	}
-	got[used] = '\0';
-	assert_string_equal(got, text);
-}
-
-static void hear_end(int fd)
-{
-	char byte;
-
-	assert_int_equal(recv(fd, &byte, 1, 0), 0);
-}
-
-static void hear_reset(int fd)
-{
-	char byte;
-
-	assert_int_equal(recv(fd, &byte, 1, 0), -1);
-	assert_int_equal(errno, ECONNRESET);
-}
-
-static void close_with_reset(int *fd)
-{
-	struct linger linger = {.l_onoff = 1};
-
-	setsockopt(*fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	close(*fd);
-	*fd = -1;
-}
-
-/* The client's request reaches a server, which is left to fail. */
-static void ask(struct scene *scene, const char *request)
-{
-	dial(scene);
-	scene->first = accept_any(scene->world);
-	say(scene->client, request);
-	hear(scene->first, request);
-}
-
-/* The worker brings the request to the other server, which answers; so the client hears it. */
-static void expect_rescue(struct scene *scene, const char *request)
-{
-	int second = accept_any(scene->world);
-
-	hear(second, request);
-	say(second, OK);
-	hear(scene->client, RESCUED);
-	hear_end(scene->client);
-	close(second);
-}
 
 static void test_status(void **state)
 {
@@ -384,18 +222,6 @@ static void test_a_service_that_did_not_opt_in(void **state)
 	hear_reset(scene.client);
 	assert_true(nobody_comes(scene.world));
 	end_scene(&scene);
-}
-
-/* The programs without the worker. */
-static struct dp_rescue *replace_worker(struct scene *scene)
-{
-	struct dp_rescue *rescue;
-
-	rescue_worker_stop(scene->worker);
-	scene->worker = NULL;
-	assert_int_equal(dp_rescue_open(sandbox.cgroup, sandbox.pin_dir, &rescue, &problem), 0);
-	assert_int_equal(dp_rescue_attach(rescue), 0);
-	return rescue;
 }
 
 static void count_idle(void *count, const struct sw_rescue *record, size_t size)
