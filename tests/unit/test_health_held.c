@@ -218,6 +218,8 @@ static void test_traffic_leaves_no_doubt(void **arg)
 	run_until(f, (last_success = clock_now()) && view_of(f).discarded > 3);
 	expect_no_more(f);
 	assert_int_equal(view_of(f).failures, 0);
+	/* But it says how much failures of its probe are worth. */
+	assert_true(view_of(f).outlook.limits.fall > spec.fall);
 	last_success = 0;
 	run_until(f, view_of(f).failures > 0);
 }

@@ -49,6 +49,21 @@ static void test_unfounded_doubts_make_it_more(void **arg)
 	assert_int_equal(health_noise_fall(20, &noise, &silent), 20);
 }
 
+static void test_failures_of_the_probe_only(void **arg)
+{
+	struct health_noise noise = {};
+
+	(void)arg;
+	health_noise_fail(&noise);
+	assert_int_equal(fall(&noise), 4);
+	for (int i = 0; i < 1000; i++)
+		health_noise_fail(&noise);
+	assert_int_equal(fall(&noise), 12);
+	for (int i = 0; i < 400; i++)
+		health_noise_add(&noise, 0);
+	assert_int_equal(fall(&noise), 3);
+}
+
 static void test_it_is_forgotten(void **arg)
 {
 	struct health_noise noise = {};
@@ -108,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silence_means_something_at_first),
 		cmocka_unit_test(test_unfounded_doubts_make_it_more),
+		cmocka_unit_test(test_failures_of_the_probe_only),
 		cmocka_unit_test(test_it_is_forgotten),
 		cmocka_unit_test(test_chance_takes_nobody_out),
 	};

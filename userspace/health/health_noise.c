@@ -9,10 +9,15 @@
 
 enum { FALL_MAX = 12, FAILURES_MAX = 32 };
 
+void health_noise_fail(struct health_noise *noise)
+{
+	noise->share += (1 - noise->share) * SHARE;
+}
+
 void health_noise_add(struct health_noise *noise, unsigned int failures)
 {
 	for (unsigned int i = 0; i < failures && i < FAILURES_MAX; i++)
-		noise->share += (1 - noise->share) * SHARE;
+		health_noise_fail(noise);
 	noise->share -= noise->share * SHARE;
 }
 

@@ -17,6 +17,9 @@ struct health_noise {
 /* A probe succeeded, after `failures` in a row that were ambiguous. */
 void health_noise_add(struct health_noise *noise, unsigned int failures);
 
+/* A probe failed ambiguously, and it is known already that all was well. */
+void health_noise_fail(struct health_noise *noise);
+
 /*
  * How many ambiguous failures in a row take a backend out: `fall`, or as many as happen by chance once
  * in ten million times in the noisier of the two, at most 12.

@@ -208,8 +208,10 @@ void target_finish(struct target *target, const struct probe_result *result)
 		health_lag_note(&target->health->lag, now);
 		counts = false;
 	}
-	if (counts && is_vouched_for(target, verdict))
+	if (counts && is_vouched_for(target, verdict)) {
+		health_noise_fail(&target->noise); /* not the node's: it may be its probe only */
 		counts = false;
+	}
 	target_count(target, result, counts, verdict);
 	if (counts && verdict == VERDICT_OK)
 		target_learn(target);
