@@ -24,8 +24,8 @@ void rescue_services_note(struct rescue *rescue, const char *service, const stru
 		if (port->retry.on & RETRY_TIMEOUT)
 			request_timeout = port->retry.request_timeout;
 	}
-	if (rescue_set_service(rescue, service, wanted, request_timeout, &problem))
-		log_warn("failed requests of \"%s\" are not replayed, its clients see them: %s",
+	if (rescue_set_service(rescue, service, wanted, request_timeout, clock_now(), &problem))
+		log_warn("\"%s\" wants failed requests to be replayed, but clients see them: %s",
 			 service, problem.text);
 }
 

@@ -12,6 +12,7 @@ struct rescue {
 	struct rescue_worker_config config;
 	struct hashmap *services;      /* "namespace/name" → struct service_entry */
 	struct rescue_worker *worker;  /* NULL: none has opted in, or it could not start */
+	uint64_t not_before;           /* when it may be started again */
 	struct rescue_results results; /* of workers before this one */
 };
 
@@ -66,8 +67,20 @@ static uint64_t scan_interval(const struct rescue *rescue)
 	return interval < SCAN_MIN ? SCAN_MIN : interval > SCAN_MAX ? SCAN_MAX : interval;
 }
 
+static int start(struct rescue *rescue, uint64_t now, struct dp_problem *problem)
+{
+	int err;
+
+	if (now < rescue->not_before)
+		return 0;
+	err = rescue_worker_start(&rescue->config, &rescue->results, &rescue->worker, problem);
+	if (err)
+		rescue->not_before = now + RESCUE_START_INTERVAL;
+	return err;
+}
+
 /* Starts or stops the worker, and tells it how often to look. */
-static int follow(struct rescue *rescue, struct dp_problem *problem)
+static int follow(struct rescue *rescue, uint64_t now, struct dp_problem *problem)
 {
 	int err = 0;
 
@@ -79,9 +92,8 @@ static int follow(struct rescue *rescue, struct dp_problem *problem)
 		return 0;
 	}
 	if (!rescue->worker)
-		err = rescue_worker_start(&rescue->config, &rescue->results, &rescue->worker,
-					  problem);
-	if (!err)
+		err = start(rescue, now, problem);
+	if (rescue->worker)
 		rescue_worker_set_scan(rescue->worker, scan_interval(rescue));
 	return err;
 }
@@ -99,7 +111,7 @@ static int add(struct rescue *rescue, const char *service, uint64_t request_time
 }
 
 int rescue_set_service(struct rescue *rescue, const char *service, bool wanted,
-		       uint64_t request_timeout, struct dp_problem *problem)
+		       uint64_t request_timeout, uint64_t now, struct dp_problem *problem)
 {
 	struct service_entry *entry = hashmap_get_str(rescue->services, service);
 
@@ -117,7 +129,7 @@ int rescue_set_service(struct rescue *rescue, const char *service, bool wanted,
 		if (err)
 			return dp_problem(problem, err, "out of memory.");
 	}
-	return follow(rescue, problem);
+	return follow(rescue, now, problem);
 }
 
 void rescue_backend_down(struct rescue *rescue, uint32_t backend)

@@ -11,6 +11,9 @@
 
 struct rescue; /* opaque */
 
+/* From a start that failed to the next, in ns. */
+#define RESCUE_START_INTERVAL 60000000000ULL
+
 /* The strings are borrowed for as long as the rescue lives. Returns 0 or -ENOMEM. */
 int rescue_new(const struct rescue_worker_config *config, struct rescue **ret);
 
@@ -20,10 +23,11 @@ void rescue_free(struct rescue *rescue);
 /*
  * Says of a Service ("namespace/name") whether its requests are to be rescued, and after how long
  * without an answer (ns; 0: no such limit). The first one starts everything. Returns 0, -ENOMEM, or
- * what keeps rescue from starting, with *problem: then it is tried again with the next one.
+ * what keeps rescue from starting, with *problem: then nothing is rescued, and it is tried again with
+ * the first call that comes RESCUE_START_INTERVAL later.
  */
 int rescue_set_service(struct rescue *rescue, const char *service, bool wanted,
-		       uint64_t request_timeout, struct dp_problem *problem);
+		       uint64_t request_timeout, uint64_t now, struct dp_problem *problem);
 
 /* A backend is down: what waits for it is replayed. */
 void rescue_backend_down(struct rescue *rescue, uint32_t backend);

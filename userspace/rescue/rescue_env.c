@@ -8,11 +8,11 @@
 
 #include <stdlib.h>
 
-int rescue_env_init(struct rescue_env *env, struct loop *loop, struct dp_rescue *datapath)
+int rescue_env_init(struct rescue_env *env, struct loop *loop)
 {
 	int err;
 
-	*env = (struct rescue_env){.loop = loop, .datapath = datapath, .mark_attempts = true};
+	*env = (struct rescue_env){.loop = loop, .mark_attempts = true};
 	pthread_mutex_init(&env->lock, NULL);
 	err = client_netns_cache_new(&env->netns);
 	if (!err)

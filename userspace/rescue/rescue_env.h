@@ -49,8 +49,11 @@ struct rescue_env {
 	struct rescue_results results;
 };
 
-/* The loop is the caller's; everything else is made. Returns 0 or -errno. */
-int rescue_env_init(struct rescue_env *env, struct loop *loop, struct dp_rescue *datapath);
+/*
+ * The loop is the caller's, and so is the datapath, which it puts in before the first record; everything
+ * else is made. Returns 0 or -errno; -EPERM: CAP_SYS_ADMIN or CAP_NET_RAW is missing.
+ */
+int rescue_env_init(struct rescue_env *env, struct loop *loop);
 
 /* All jobs are to be ended before. */
 void rescue_env_done(struct rescue_env *env);

@@ -266,13 +266,15 @@ int rescue_worker_start(const struct rescue_worker_config *config,
 	err = loop_new(&worker->loop);
 	if (err)
 		return rights_problem(err, problem);
-	err = dp_rescue_open(config->cgroup, config->pin_dir, &worker->datapath, problem);
-	if (err)
-		return err;
-	err = rescue_env_init(&worker->env, worker->loop, worker->datapath);
+	/* Before the programs are verified, which costs more than all else. */
+	err = rescue_env_init(&worker->env, worker->loop);
 	if (err)
 		return rights_problem(err, problem);
 	worker->env_made = true;
+	err = dp_rescue_open(config->cgroup, config->pin_dir, &worker->datapath, problem);
+	if (err)
+		return err;
+	worker->env.datapath = worker->datapath;
 	worker->env.mark_attempts = config->mark_attempts;
 	worker->env.results = *before;
 	err = set_up_loop(worker);
