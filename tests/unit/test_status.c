@@ -54,6 +54,12 @@ const struct dp_table *datapath_table(const struct datapath *datapath)
 	return &table;
 }
 
+size_t datapath_sources(const struct datapath *datapath)
+{
+	(void)datapath;
+	return 7;
+}
+
 const struct sw_service *datapath_service(const struct datapath *datapath, uint32_t service)
 {
 	(void)datapath;
@@ -250,6 +256,7 @@ static void test_metrics(void **state)
 	assert_line(text, "swerve_backends{health=\"down\"} 0");
 	assert_line(text, "swerve_source_objects{kind=\"EndpointSlice\"} 0");
 	assert_line(text, "swerve_map_entries{map=\"sw_slots\"} 0");
+	assert_line(text, "swerve_map_entries{map=\"sw_sources\"} 7");
 	assert_line(text, "swerve_map_max_entries{map=\"sw_services\"} 32767");
 	assert_line(text, "swerve_probes_total 500");
 	assert_line(text, "swerve_backends_ejected 1");

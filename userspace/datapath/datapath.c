@@ -562,6 +562,11 @@ const struct dp_table *datapath_table(const struct datapath *datapath)
 	return &datapath->table;
 }
 
+size_t datapath_sources(const struct datapath *datapath)
+{
+	return dp_sources_count(datapath->sources);
+}
+
 static void clear_released(struct datapath *datapath, const struct dp_release *release)
 {
 	uint32_t index = release->range.base;

@@ -128,3 +128,6 @@ const uint64_t *datapath_last_used(const struct datapath *datapath, uint32_t bac
 const uint64_t *datapath_last_success(const struct datapath *datapath, uint32_t backend);
 
 const struct dp_table *datapath_table(const struct datapath *datapath);
+
+/* How many ranges sw_sources has, of SW_MAX_SOURCES. */
+size_t datapath_sources(const struct datapath *datapath);

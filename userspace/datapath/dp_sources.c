@@ -207,6 +207,17 @@ int dp_sources_drop(struct dp_sources *sources, uint32_t service, const struct a
 	return err ? err : attach_err;
 }
 
+size_t dp_sources_count(const struct dp_sources *sources)
+{
+	size_t count = 0;
+
+	if (!sources)
+		return 0;
+	hashmap_foreach(sources->sets, iter)
+		count += ((const struct source_set *)iter.value)->ranges.len;
+	return count;
+}
+
 static int adopt(struct dp_sources *sources)
 {
 	const struct sw_source *previous = NULL;

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct dp_sources; /* opaque; NULL, of which nothing is ever kept, wherever it is an argument */
+struct dp_sources; /* opaque; NULL, as which it keeps nothing, is allowed everywhere */
 
 /*
  * Loads it, with the maps that are pinned. Ranges of services that are not in use are removed.
@@ -39,3 +39,6 @@ int dp_sources_add(struct dp_sources *sources, uint32_t service, const struct ad
 /* Removes what a service has beyond `want`. Returns 0 or -errno: then the next call removes it. */
 int dp_sources_drop(struct dp_sources *sources, uint32_t service, const struct addr_range *want,
 		    size_t len);
+
+/* How many ranges the map has, of SW_MAX_SOURCES. */
+size_t dp_sources_count(const struct dp_sources *sources);

@@ -5,6 +5,7 @@
  */
 #include "status/status_metrics.h"
 
+#include "base/cleanup.h"
 #include "base/duration.h"
 #include "health/kernel_health.h"
 #include "status/status_view.h"
@@ -107,11 +108,11 @@ static void write_counts(FILE *out, const struct status_view *view)
 static void write_maps(FILE *out, const struct status_view *view)
 {
 	head(out, "swerve_map_entries", "gauge", "Elements of a map that are in use.");
-	for (size_t i = 0; i < DP_USAGES; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(view->maps); i++)
 		fprintf(out, "swerve_map_entries{map=\"%s\"} %zu\n", view->maps[i].map,
 			view->maps[i].used);
 	head(out, "swerve_map_max_entries", "gauge", "Elements that a map has room for.");
-	for (size_t i = 0; i < DP_USAGES; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(view->maps); i++)
 		fprintf(out, "swerve_map_max_entries{map=\"%s\"} %zu\n", view->maps[i].map,
 			view->maps[i].size);
 }

@@ -128,6 +128,8 @@ int status_view_take(const struct status_context *context, uint64_t now, struct 
 	if (sorted_ports(table, &ports, &len))
 		return -ENOMEM;
 	dp_table_usage(table, view.maps);
+	view.maps[DP_USAGES] = (struct dp_usage){"sw_sources", datapath_sources(context->datapath),
+						 SW_MAX_SOURCES};
 	context->progress(context->arg, &view.progress);
 	for (int kind = 0; kind < OBJECT_KIND_COUNT; kind++)
 		view.objects[kind] = model_count(context->model, kind);

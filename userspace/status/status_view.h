@@ -85,7 +85,7 @@ struct status_view {
 	size_t objects[OBJECT_KIND_COUNT];
 	size_t services; /* with at least one port */
 	size_t frontends;
-	struct dp_usage maps[DP_USAGES];
+	struct dp_usage maps[DP_USAGES + 1]; /* and that of sw_sources */
 	struct health_totals probes;
 	VEC(struct status_port) ports; /* ordered by name */
 	VEC(struct status_backend) backends;
