@@ -44,6 +44,9 @@ static const struct row rows[] = {
 	{"no load balancer", "10.96.0.1", ":80/tcp range=10.0.0.0/8", NODE, "10.96.0.1 |", NULL},
 	{"only ranges of the other family", "10.96.0.1", ":80/tcp balancer=1.2.3.4 range=fd00::/8",
 	 NODE, "10.96.0.1 1.2.3.4 |", NULL},
+	{"ordered, each once", "10.96.0.1", ":80/tcp balancer=1.2.3.4 range=10.2.0.0/16 range=10.1.0.0/16"
+	 " range=10.2.0.0/24 range=10.1.0.7/16", NODE,
+	 "10.96.0.1 1.2.3.4=ranges | 10.1.0.0/112 10.2.0.0/112 10.2.0.0/120", NULL},
 	{"both families", "10.96.0.1 fd00:96::1", ":80/tcp balancer=1.2.3.4 balancer=2001:db8::4"
 	 " range=192.168.0.0/24 range=2001:db8:1::/48", NODE,
 	 "10.96.0.1 1.2.3.4=ranges+node | 192.168.0.0/120",

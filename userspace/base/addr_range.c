@@ -60,3 +60,11 @@ bool addr_range_has(const struct addr_range *range, const struct addr *addr)
 	clear_host_bits(&masked, range->prefix);
 	return addr_equal(&masked, &range->addr);
 }
+
+int addr_range_compare(const void *a, const void *b)
+{
+	const struct addr_range *x = a, *y = b;
+	int order = memcmp(x->addr.bytes, y->addr.bytes, sizeof(x->addr.bytes));
+
+	return order ? order : (x->prefix > y->prefix) - (x->prefix < y->prefix);
+}

@@ -17,3 +17,6 @@ int addr_range_from_str(const char *text, struct addr_range *ret);
 
 /* An IPv4 address is in no range of IPv6, not even in ::/0. */
 bool addr_range_has(const struct addr_range *range, const struct addr *addr);
+
+/* For qsort(): by address, then by prefix. */
+int addr_range_compare(const void *a, const void *b);

@@ -19,7 +19,7 @@
 
 #include "sources.skel.h" // NOLINT
 
-/* The ranges of one service that the map has, each once. */
+/* The ranges of one service that the map has, ordered, each once. */
 struct source_set {
 	uint32_t service;
 	VEC(struct addr_range) ranges;
@@ -49,28 +49,31 @@ static struct addr_range decode(const struct sw_source *source)
 	return range;
 }
 
-static bool same_range(const struct addr_range *a, const struct addr_range *b)
-{
-	return a->prefix == b->prefix && addr_equal(&a->addr, &b->addr);
-}
-
-static bool has_range(const struct addr_range *ranges, size_t len, const struct addr_range *range)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (same_range(&ranges[i], range))
-			return true;
-	}
-	return false;
-}
-
-/* In the same order, too, as they nearly always are: saves looking for each one. */
 static bool is_equal(const struct source_set *set, const struct addr_range *want, size_t len)
 {
 	for (size_t i = 0; i < len && set->ranges.len == len; i++) {
-		if (!same_range(&set->ranges.items[i], &want[i]))
+		if (addr_range_compare(&set->ranges.items[i], &want[i]) != 0)
 			return false;
 	}
 	return set->ranges.len == len;
+}
+
+/*
+ * Whether a range is among others; *position is where to go on looking for a greater one, so that all of
+ * many are found in one go.
+ */
+static bool has_range(const struct addr_range *ranges, size_t len, const struct addr_range *range,
+		      size_t *position)
+{
+	int order = -1;
+
+	while (*position < len) {
+		order = addr_range_compare(&ranges[*position], range);
+		if (order >= 0)
+			break;
+		++*position;
+	}
+	return order == 0;
 }
 
 static int map_fd(const struct dp_sources *sources)
@@ -99,6 +102,13 @@ static int make_set(struct dp_sources *sources, uint32_t service, struct source_
 	if (!err)
 		*ret = TAKE_PTR(set);
 	return err;
+}
+
+static void sort_set(struct source_set *set)
+{
+	if (set->ranges.len)
+		qsort(set->ranges.items, set->ranges.len, sizeof(*set->ranges.items),
+		      addr_range_compare);
 }
 
 static void free_set(struct source_set *set)
@@ -148,6 +158,20 @@ static int put(const struct dp_sources *sources, struct source_set *set,
 	return err;
 }
 
+static int add_missing(const struct dp_sources *sources, struct source_set *set,
+		       const struct addr_range *want, size_t len)
+{
+	size_t before = set->ranges.len, position = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < len; i++) {
+		if (!has_range(set->ranges.items, before, &want[i], &position))
+			err = put(sources, set, &want[i]);
+	}
+	sort_set(set);
+	return err;
+}
+
 int dp_sources_add(struct dp_sources *sources, uint32_t service, const struct addr_range *want,
 		   size_t len)
 {
@@ -159,10 +183,8 @@ int dp_sources_add(struct dp_sources *sources, uint32_t service, const struct ad
 	err = make_set(sources, service, &set);
 	if (err)
 		return err;
-	for (size_t i = 0; !err && i < len && !is_equal(set, want, len); i++) {
-		if (!has_range(set->ranges.items, set->ranges.len, &want[i]))
-			err = put(sources, set, &want[i]);
-	}
+	if (!is_equal(set, want, len))
+		err = add_missing(sources, set, want, len);
 	free_set_if_empty(sources, set);
 	return err ? err : attach_as_needed(sources);
 }
@@ -170,7 +192,7 @@ int dp_sources_add(struct dp_sources *sources, uint32_t service, const struct ad
 static int drop_others(const struct dp_sources *sources, struct source_set *set,
 		       const struct addr_range *want, size_t len)
 {
-	size_t kept = 0;
+	size_t kept = 0, position = 0;
 	int result = 0;
 
 	for (size_t i = 0; i < set->ranges.len; i++) {
@@ -178,7 +200,7 @@ static int drop_others(const struct dp_sources *sources, struct source_set *set,
 		struct sw_source key = encode(set->service, &range);
 		int err = 0;
 
-		if (!has_range(want, len, &range)) {
+		if (!has_range(want, len, &range, &position)) {
 			err = bpf_map_delete_elem(map_fd(sources), &key);
 			if (!err || err == -ENOENT)
 				continue;
@@ -187,9 +209,6 @@ static int drop_others(const struct dp_sources *sources, struct source_set *set,
 		set->ranges.items[kept++] = range;
 	}
 	set->ranges.len = kept;
-	/* The same ones: in the order in which they will be asked for next time. */
-	if (kept && kept == len && !result)
-		memcpy(set->ranges.items, want, len * sizeof(*want));
 	return result;
 }
 
@@ -235,6 +254,8 @@ static int adopt(struct dp_sources *sources)
 			return err;
 		previous = &key;
 	}
+	hashmap_foreach(sources->sets, iter)
+		sort_set(iter.value);
 	return err == -ENOENT ? 0 : err;
 }
 

@@ -30,7 +30,7 @@ struct dp_sources *dp_sources_install(const struct dp_install *install,
 void dp_sources_close(struct dp_sources *sources);
 
 /*
- * Adds what a service lacks of `want`. Returns 0; -ENOSPC if the map is full, -ENOMEM, or -errno of
+ * Adds what a service lacks of `want`, which is ordered by addr_range_compare(), each once. Returns 0; -ENOSPC if the map is full, -ENOMEM, or -errno of
  * the kernel: then some are there, and the next call adds the others.
  */
 int dp_sources_add(struct dp_sources *sources, uint32_t service, const struct addr_range *want,

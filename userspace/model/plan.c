@@ -212,6 +212,20 @@ static int add_frontends(struct port_planner *planner, const struct addr *addrs,
 	return 0;
 }
 
+static void sort_source_ranges(struct plan_port *port)
+{
+	struct addr_range *items = port->source_ranges.items;
+	size_t len = 0;
+
+	if (items)
+		qsort(items, port->source_ranges.len, sizeof(*items), addr_range_compare);
+	for (size_t i = 0; i < port->source_ranges.len; i++) {
+		if (!len || addr_range_compare(&items[len - 1], &items[i]) != 0)
+			items[len++] = items[i];
+	}
+	port->source_ranges.len = len;
+}
+
 /*
  * Those of the family count. One that holds all addresses is as good as none at all: then nothing has
  * to be looked at.
@@ -231,6 +245,7 @@ static int plan_source_ranges(struct port_planner *planner)
 		if (vec_push(&planner->result->source_ranges, *range))
 			return -ENOMEM;
 	}
+	sort_source_ranges(planner->result);
 	return 0;
 }
 

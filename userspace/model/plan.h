@@ -71,7 +71,7 @@ struct plan_port {
 	struct retry_policy retry; /* with the defaults of this node */
 	uint32_t affinity_timeout; /* s; 0: no session affinity */
 	VEC(struct plan_frontend) frontends;
-	VEC(struct addr_range) source_ranges; /* of this family */
+	VEC(struct addr_range) source_ranges; /* of this family, ordered, each once */
 	/*
 	 * Those that any list has, each once, so that they share health and counters: ready ones
 	 * first, then those that are serving and terminating, by address and port within each part.
