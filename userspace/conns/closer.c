@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/duration.h"
+#include "conns/close_pace.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -18,15 +19,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
-
-/*
- * Between batches: a dump costs as much for one backend as for many, about a millisecond for each
- * namespace and family. The thread takes a fifth of a core, and now and then 50 ms at once: all that
- * keep-alive clients of a pod that was just ejected send until their connections are closed fails.
- */
-#define PAUSE_MIN    (5 * NSEC_PER_MSEC)
-#define SHARE        5
-#define SHARE_CREDIT (SHARE * 50 * NSEC_PER_MSEC)
 
 struct job {
 	struct closer_job what;
@@ -41,13 +33,13 @@ struct jobs {
 
 struct closer {
 	struct close_walk walk; /* the thread's */
+	struct close_pace pace; /* the thread's */
 	int event;
 	struct loop_io io;
 	closer_done_fn *fn;
 	void *arg;
 	pthread_t thread;
 	bool started;
-	uint64_t used_up; /* until then the thread has had its share. The thread's */
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* CLOCK_MONOTONIC */
 	struct jobs queue;
@@ -118,18 +110,6 @@ static bool take_batch(struct closer *closer, struct closer_results *ret)
 	return !stopping;
 }
 
-/* After a batch of that length: when the next one may begin. */
-static uint64_t next_batch(struct closer *closer, uint64_t began, uint64_t ended)
-{
-	uint64_t earliest = ended + PAUSE_MIN;
-
-	if (closer->used_up < began)
-		closer->used_up = began;
-	closer->used_up += SHARE * (ended - began);
-	return closer->used_up > earliest + SHARE_CREDIT ? closer->used_up - SHARE_CREDIT
-							 : earliest;
-}
-
 static void *run(void *arg)
 {
 	struct closer *closer = arg;
@@ -141,7 +121,7 @@ static void *run(void *arg)
 
 		close_walk_run(&closer->walk, &results);
 		deliver(closer, &results);
-		if (!wait_until(closer, next_batch(closer, began, clock_now())))
+		if (!wait_until(closer, close_pace_next(&closer->pace, began, clock_now())))
 			break;
 	}
 	vec_done(&results);
