@@ -79,6 +79,12 @@ uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backen
 	return backend == 2 ? NOW + SEC : 0;
 }
 
+bool datapath_is_lowered(const struct datapath *datapath, uint32_t backend)
+{
+	(void)datapath;
+	return backend == 1;
+}
+
 uint64_t datapath_connects(const struct datapath *datapath, uint32_t backend)
 {
 	(void)datapath;
@@ -260,6 +266,7 @@ static void test_metrics(void **state)
 	assert_line(text, "swerve_map_max_entries{map=\"sw_services\"} 32767");
 	assert_line(text, "swerve_probes_total 500");
 	assert_line(text, "swerve_backends_ejected 1");
+	assert_line(text, "swerve_backends_lowered 1");
 	assert_line(text, "swerve_probe_failures_total 20");
 	assert_line(text, "swerve_ready 0");
 }

@@ -513,6 +513,11 @@ uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backen
 	return __atomic_load_n(&datapath->maps.backends[backend].ejected_until, __ATOMIC_RELAXED);
 }
 
+bool datapath_is_lowered(const struct datapath *datapath, uint32_t backend)
+{
+	return datapath->maps.backends[backend].lowered;
+}
+
 uint32_t datapath_generation(const struct datapath *datapath, uint32_t backend)
 {
 	return datapath->maps.backends[backend].generation;

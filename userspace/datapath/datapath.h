@@ -94,6 +94,9 @@ enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend
  */
 uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backend);
 
+/* Whether it gets half of its share, since some of its responses fail. */
+bool datapath_is_lowered(const struct datapath *datapath, uint32_t backend);
+
 /* Which of the endpoints that had this number it is, see struct sw_event. */
 uint32_t datapath_generation(const struct datapath *datapath, uint32_t backend);
 

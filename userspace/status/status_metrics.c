@@ -75,13 +75,18 @@ static void write_conns(FILE *out, const struct status_view *view)
 
 static void write_sense(FILE *out, const struct status_view *view)
 {
-	size_t ejected = 0;
+	size_t ejected = 0, lowered = 0;
 
-	vec_foreach(&view->backends, backend)
+	vec_foreach(&view->backends, backend) {
 		ejected += backend->ejected;
+		lowered += backend->lowered;
+	}
 	write_number(out, "swerve_backends_ejected", "gauge",
 		     "Endpoints that the kernel keeps out for what their connections showed.",
 		     ejected);
+	write_number(out, "swerve_backends_lowered", "gauge",
+		     "Endpoints that get half of their share, since some of their responses fail.",
+		     lowered);
 	write_number(out, "swerve_ejections_total", "counter", "Times that it has taken one out.",
 		     view->progress.ejections);
 	write_number(out, "swerve_ejections_spared_total", "counter",

@@ -57,6 +57,7 @@ static struct status_backend view_backend(const struct status_context *context,
 		.terminating = have->terminating,
 		.connects = datapath_connects(context->datapath, have->index),
 		.ejected = datapath_ejected_until(context->datapath, have->index) > now,
+		.lowered = datapath_is_lowered(context->datapath, have->index),
 		.pod = pod ? pod : "",
 	};
 

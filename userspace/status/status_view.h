@@ -58,6 +58,7 @@ struct status_backend {
 	bool terminating;      /* used when nothing else is left */
 	bool known;            /* to health: `probe` is meaningful */
 	bool ejected;          /* by the kernel, for what connections showed */
+	bool lowered;          /* gets half of its share, since some of its responses fail */
 	enum sw_health health; /* as the daemon believes that the kernel has it */
 	uint64_t connects;
 	const char *pod; /* borrowed, never NULL */
