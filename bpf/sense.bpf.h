@@ -454,6 +454,17 @@ static __always_inline void sense_judge(const struct sense *sense)
 }
 
 /*
+ * A probe was let in when clients were not: it is a firewall of theirs (a NetworkPolicy that rejects),
+ * and the others are not to lose the backend for it.
+ */
+static __always_inline bool sense_is_excused(const struct sense *sense)
+{
+	return sense->now < sense->load->excused_until &&
+	       (sense->evidence == SW_EVIDENCE_REFUSED ||
+		sense->evidence == SW_EVIDENCE_UNREACHABLE);
+}
+
+/*
  * A connection to the backend of this socket was not made, or its response failed. `evidence` is
  * of enum sw_evidence, up to SW_EVIDENCE_STATUS; `status` the HTTP status, or 0.
  */
@@ -474,6 +485,10 @@ static __noinline int sense_failure(const struct sw_socket *socket, __u32 eviden
 	if (sense.backend->trial == SW_TRIAL_DUE && sense.now < sense.backend->ejected_until) {
 		if (evidence == SW_EVIDENCE_STATUS)
 			sense_tell_stray(&sense);
+		return 0;
+	}
+	if (sense_is_excused(&sense)) {
+		sense_tell_seldom(&sense, SW_EVENT_DOUBT);
 		return 0;
 	}
 	if (sense_is_connect(evidence))

@@ -88,6 +88,30 @@ static void test_tcp_refused_from_the_start(void **arg)
 	expect_change(f, HEALTH_RECOVERING, HEALTH_UP, VERDICT_OK, "connected");
 }
 
+/* Whether the clients' port lets a probe in that was begun after a moment. */
+static void test_who_admits(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_TCP);
+	struct fixture *f = *arg;
+	uint64_t since;
+
+	server_open(&f->server, 200);
+	add(f, &spec);
+	expect_change(f, HEALTH_UNKNOWN, HEALTH_UP, VERDICT_OK, "connected");
+	since = clock_now();
+	assert_int_equal(health_admits(f->health, ID, since), -EAGAIN);
+	run_until(f, health_admits(f->health, ID, since) != -EAGAIN);
+	assert_int_equal(health_admits(f->health, ID, since), 1);
+	server_close(&f->server);
+	since = clock_now();
+	run_until(f, health_admits(f->health, ID, since) != -EAGAIN);
+	assert_int_equal(health_admits(f->health, ID, since), 0);
+	spec.port = 1;
+	assert_int_equal(health_set_spec(f->health, ID, &spec), 0);
+	assert_int_equal(health_admits(f->health, ID, 0), -ENOENT);
+	assert_int_equal(health_admits(f->health, ID + 1, 0), -ENOENT);
+}
+
 static void test_tcp_ipv6(void **arg)
 {
 	struct probe_spec spec = spec_of(PROBE_TCP);
@@ -473,6 +497,7 @@ int main(void)
 		unit(test_tcp_falls_and_comes_back),
 		unit(test_tcp_does_not_disturb_the_server),
 		unit(test_tcp_refused_from_the_start),
+		unit(test_who_admits),
 		unit(test_tcp_ipv6),
 		unit(test_tcp_time_out),
 		unit(test_http_falls_and_comes_back),

@@ -138,6 +138,25 @@ static void test_first_refused_connection_makes_suspect(void **state)
 }
 
 /* Lost packets are no failure of a backend. */
+/* A probe was let in: who refuses until then does so for single clients. */
+static void test_refused_to_some_only(void **state)
+{
+	(void)state;
+	serve(2);
+	load[1].excused_until = now + SECOND;
+	fail_times(1, 9, SW_EVIDENCE_REFUSED);
+	fail_times(1, 9, SW_EVIDENCE_UNREACHABLE);
+	assert_false(is_out(1));
+	assert_int_equal(backends[1].suspect_until, 0);
+	assert_int_equal(count_events(SW_EVENT_DOUBT), 1);
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	assert_true(is_out(1));
+	now += 20 * SECOND;
+	succeed(1, SENSE_ANSWERED);
+	fail_times(1, 2, SW_EVIDENCE_REFUSED);
+	assert_true(is_out(1));
+}
+
 static void test_unanswered_connections(void **state)
 {
 	(void)state;
@@ -336,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_trial),
 		cmocka_unit_test(test_trial_of_a_connection),
 		cmocka_unit_test(test_first_refused_connection_makes_suspect),
+		cmocka_unit_test(test_refused_to_some_only),
 		cmocka_unit_test(test_unanswered_connections),
 		cmocka_unit_test(test_share_that_may_be_out),
 		cmocka_unit_test(test_the_last_usable_one_stays),

@@ -429,6 +429,7 @@ static void status_progress(void *arg, struct status_progress *ret)
 					.conn_errors = conns.errors,
 					.ejections = sense.ejections,
 					.spared = sense.spared,
+					.excused = sense.excused,
 					.poison = sense.poison,
 					.synced = agent->synced,
 					.applied = agent->applied,

@@ -20,10 +20,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+/*
+ * Connections that are refused may be so for one client only, by a NetworkPolicy of its own. A probe, which
+ * is sent at once, tells. For so long it is not asked again.
+ */
+#define EXCUSED   (10 * NSEC_PER_SEC)
+#define ASK_AGAIN (5 * NSEC_PER_MSEC)
+
 /* A backend that is out until a moment. */
 struct ejected {
 	uint32_t backend;
+	uint64_t since;
 	uint64_t until;
+	uint64_t ask; /* when to look whether a probe was let in; UINT64_MAX: not */
 };
 
 struct sense {
@@ -52,46 +61,14 @@ static void arm(struct sense *sense)
 {
 	uint64_t due = UINT64_MAX;
 
-	vec_foreach(&sense->ejected, ejected)
+	vec_foreach(&sense->ejected, ejected) {
 		due = ejected->until < due ? ejected->until : due;
+		due = ejected->ask < due ? ejected->ask : due;
+	}
 	if (due == UINT64_MAX)
 		return;
 	if (loop_timer_arm(sense->parts.loop, &sense->timer, due))
 		log_error("out of memory: a backend that was ejected comes back late");
-}
-
-/* Its ejection is over, unless another one has begun: then there was an event of it. */
-static void on_timer(struct loop_timer *timer, uint64_t now)
-{
-	struct sense *sense = container_of(timer, struct sense, timer);
-	size_t left = 0;
-
-	for (size_t i = 0; i < sense->ejected.len; i++) {
-		struct ejected ejected = sense->ejected.items[i];
-
-		if (ejected.until > now)
-			sense->ejected.items[left++] = ejected;
-		else
-			plan_again(sense, ejected.backend);
-	}
-	sense->ejected.len = left;
-	arm(sense);
-}
-
-/* An ejection that was tried out and prolonged replaces the one before. */
-static void watch(struct sense *sense, uint32_t backend, uint64_t until)
-{
-	struct ejected entry = {.backend = backend, .until = until};
-	size_t left = 0;
-
-	for (size_t i = 0; i < sense->ejected.len; i++) {
-		if (sense->ejected.items[i].backend != backend)
-			sense->ejected.items[left++] = sense->ejected.items[i];
-	}
-	sense->ejected.len = left;
-	if (vec_push(&sense->ejected, entry))
-		log_error("out of memory: a backend that was ejected comes back late");
-	arm(sense);
 }
 
 static void log_backend(enum log_level level, const struct backend_info *info, const char *what,
@@ -104,17 +81,72 @@ static void log_backend(enum log_level level, const struct backend_info *info, c
 		 *info->target ? info->target : "no pod named", info->service, what, why);
 }
 
+/* Whether it came back, since a probe was let in where connections were refused. */
+static bool is_excused(struct sense *sense, struct ejected *ejected, uint64_t now)
+{
+	const struct backend_info *info = info_of(sense, ejected->backend);
+	int admits = health_admits(sense->parts.health, ejected->backend, ejected->since);
+
+	if (admits != 1 || !info) {
+		ejected->ask = admits == -EAGAIN ? now + ASK_AGAIN : UINT64_MAX;
+		return false;
+	}
+	datapath_excuse(sense->parts.datapath, ejected->backend, now + EXCUSED, now);
+	sense->totals.excused++;
+	log_backend(LOG_INFO, info, "is back after its ejection",
+		    "a probe was let in, so connections are refused to some clients only");
+	return true;
+}
+
+/* Its ejection is over, unless another one has begun: then there was an event of it. */
+static void on_timer(struct loop_timer *timer, uint64_t now)
+{
+	struct sense *sense = container_of(timer, struct sense, timer);
+	size_t left = 0;
+
+	for (size_t i = 0; i < sense->ejected.len; i++) {
+		struct ejected ejected = sense->ejected.items[i];
+
+		if (ejected.until > now && (ejected.ask > now || !is_excused(sense, &ejected, now)))
+			sense->ejected.items[left++] = ejected;
+		else
+			plan_again(sense, ejected.backend);
+	}
+	sense->ejected.len = left;
+	arm(sense);
+}
+
+/* An ejection that was tried out and prolonged replaces the one before. */
+static void watch(struct sense *sense, const struct ejected *entry)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < sense->ejected.len; i++) {
+		if (sense->ejected.items[i].backend != entry->backend)
+			sense->ejected.items[left++] = sense->ejected.items[i];
+	}
+	sense->ejected.len = left;
+	if (vec_push(&sense->ejected, *entry))
+		log_error("out of memory: a backend that was ejected comes back late");
+	arm(sense);
+}
+
 static void on_ejected(struct sense *sense, const struct sw_event *event,
 		       const struct backend_info *info)
 {
 	char why[DP_EVIDENCE_SIZE], length[DURATION_STR_SIZE], what[DURATION_STR_SIZE + 16];
 	uint64_t ms = (event->until - event->time) / NSEC_PER_MSEC;
+	bool refused = event->evidence == SW_EVIDENCE_REFUSED ||
+		       event->evidence == SW_EVIDENCE_UNREACHABLE;
 
 	sense->totals.ejections++;
 	snprintf(what, sizeof(what), "is ejected for %s",
 		 duration_to_str(ms * NSEC_PER_MSEC, length));
 	log_backend(LOG_WARN, info, what, dp_evidence_to_str(event->evidence, event->status, why));
-	watch(sense, event->backend, event->until);
+	watch(sense, &(struct ejected){.backend = event->backend,
+				       .since = event->time,
+				       .until = event->until,
+				       .ask = refused ? 0 : UINT64_MAX});
 	if (event->status)
 		down_conns_failing(sense->parts.conns, event->backend);
 	health_doubt(sense->parts.health, event->backend);
@@ -233,7 +265,8 @@ void sense_note(struct sense *sense, uint32_t backend)
 	uint64_t until = datapath_ejected_until(sense->parts.datapath, backend);
 
 	if (until > loop_now(sense->parts.loop))
-		watch(sense, backend, until);
+		watch(sense,
+		      &(struct ejected){.backend = backend, .until = until, .ask = UINT64_MAX});
 }
 
 struct sense_totals sense_totals(const struct sense *sense)

@@ -4,7 +4,7 @@
  * released comes back into use only after a grace period: a BPF program that runs now may still
  * hold an index that it read before.
  */
-#include "datapath/datapath.h"
+#include "datapath/datapath_state.h"
 
 #include "base/cleanup.h"
 #include "base/duration.h"
@@ -26,19 +26,6 @@
 
 /* Time enough for what failed to be tried again. */
 #define FAILURE_PERIOD (60 * NSEC_PER_SEC)
-
-struct datapath {
-	struct dp_table table;
-	struct dp_maps maps;
-	struct dp_links links;
-	struct dp_sense *sense;     /* NULL: the kernel does not take it */
-	struct dp_sources *sources; /* NULL: the same */
-	size_t watched;             /* service ports whose responses are looked at */
-	VEC(struct sw_frontend_key) undeleted;
-	datapath_wants_fn *wants;
-	void *wants_arg;
-	int lock;
-};
 
 static int adopt(struct datapath *datapath)
 {
@@ -482,52 +469,6 @@ int datapath_sweep(struct datapath *datapath, uint64_t now)
 	return swept;
 }
 
-void datapath_set_health(struct datapath *datapath, uint32_t backend, enum sw_health health,
-			 uint64_t now)
-{
-	struct sw_backend *element = &datapath->maps.backends[backend];
-
-	/* `changed` is when a warm-up begins, too: one that is over must not begin anew. */
-	if (now - element->changed >= (uint64_t)element->warmup << SW_WARMUP_SHIFT)
-		element->warmup = 0;
-	element->changed = now;
-	__atomic_store_n(&element->health, health, __ATOMIC_RELEASE);
-}
-
-void datapath_readmit(struct datapath *datapath, uint32_t backend, uint64_t warmup, uint64_t now)
-{
-	struct sw_backend *element = &datapath->maps.backends[backend];
-
-	element->changed = now;
-	element->warmup = (uint32_t)(warmup >> SW_WARMUP_SHIFT);
-	__atomic_store_n(&element->health, SW_HEALTH_UP, __ATOMIC_RELEASE);
-}
-
-enum sw_health datapath_health(const struct datapath *datapath, uint32_t backend)
-{
-	return datapath->maps.backends[backend].health;
-}
-
-uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backend)
-{
-	return __atomic_load_n(&datapath->maps.backends[backend].ejected_until, __ATOMIC_RELAXED);
-}
-
-bool datapath_is_lowered(const struct datapath *datapath, uint32_t backend)
-{
-	return datapath->maps.backends[backend].lowered;
-}
-
-uint32_t datapath_generation(const struct datapath *datapath, uint32_t backend)
-{
-	return datapath->maps.backends[backend].generation;
-}
-
-const struct sw_backend_load *datapath_load(const struct datapath *datapath, uint32_t backend)
-{
-	return &datapath->maps.backend_load[backend];
-}
-
 int datapath_sockets_fd(const struct datapath *datapath)
 {
 	return datapath->maps.sockets_fd;
@@ -536,30 +477,6 @@ int datapath_sockets_fd(const struct datapath *datapath)
 int datapath_read_socket(const struct datapath *datapath, int fd, struct sw_socket *ret)
 {
 	return dp_maps_read_socket(&datapath->maps, fd, ret);
-}
-
-uint64_t datapath_connects(const struct datapath *datapath, uint32_t backend)
-{
-	return datapath->maps.backend_load[backend].connects;
-}
-
-const struct sw_service *datapath_service(const struct datapath *datapath, uint32_t service)
-{
-	return &datapath->maps.services[service];
-}
-
-_Static_assert(sizeof(uint64_t) == sizeof(__u64), "the same number to both sides");
-
-const uint64_t *datapath_last_used(const struct datapath *datapath, uint32_t backend)
-{
-	uint32_t service = datapath->maps.backends[backend].service;
-
-	return (const uint64_t *)&datapath->maps.services[service].last_used;
-}
-
-const uint64_t *datapath_last_success(const struct datapath *datapath, uint32_t backend)
-{
-	return (const uint64_t *)&datapath_load(datapath, backend)->last_success;
 }
 
 const struct dp_table *datapath_table(const struct datapath *datapath)

@@ -97,6 +97,12 @@ uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backen
 /* Whether it gets half of its share, since some of its responses fail. */
 bool datapath_is_lowered(const struct datapath *datapath, uint32_t backend);
 
+/*
+ * Ends the ejection of a backend that refused connections, and until `excused` (ns of CLOCK_MONOTONIC)
+ * refused ones only make it probed.
+ */
+void datapath_excuse(struct datapath *datapath, uint32_t backend, uint64_t excused, uint64_t now);
+
 /* Which of the endpoints that had this number it is, see struct sw_event. */
 uint32_t datapath_generation(const struct datapath *datapath, uint32_t backend);
 

@@ -236,6 +236,18 @@ void health_remove(struct health *health, uint32_t id)
 		target_free(target);
 }
 
+int health_admits(const struct health *health, uint32_t id, uint64_t since)
+{
+	const struct target *target = target_find(health, id);
+
+	if (!target || !target_is_probed(target) ||
+	    (target->spec->port && target->spec->port != target->what.port))
+		return -ENOENT;
+	if (target->view.last_probe < since + target->view.latency)
+		return -EAGAIN;
+	return target->fsm.last == VERDICT_OK;
+}
+
 struct health_totals health_totals(const struct health *health)
 {
 	struct health_totals totals = health->totals;

@@ -154,6 +154,13 @@ struct health_view {
 		*history; /* borrowed until it is removed; NULL: never a failure */
 };
 
+/*
+ * Whether the port that clients connect to has answered a probe which was begun after `since` (ns of
+ * CLOCK_MONOTONIC): 1 if so; 0 if such a probe failed; -EAGAIN if none has ended yet; -ENOENT if the backend
+ * is not known, or no probe goes to that port.
+ */
+int health_admits(const struct health *health, uint32_t id, uint64_t since);
+
 struct health_totals {
 	/* Over all backends that there ever were, so that they only grow. */
 	uint64_t probes, failures, discarded; /* as in struct health_view */

@@ -92,6 +92,9 @@ static void write_sense(FILE *out, const struct status_view *view)
 	write_number(out, "swerve_ejections_spared_total", "counter",
 		     "Failures after which too few others would have been left.",
 		     view->progress.spared);
+	write_number(out, "swerve_excused_total", "counter",
+		     "Times that one was taken back: it refuses single clients only.",
+		     view->progress.excused);
 	write_number(out, "swerve_poison_requests_total", "counter",
 		     "Times that several endpoints failed at once while their probes passed.",
 		     view->progress.poison);
