@@ -31,6 +31,7 @@ struct request {
 	__u32 turn;                /* enum turn */
 	__u32 end;                 /* sequence number after the captured part of the request */
 	__u32 window_shift;        /* what the SYN said */
+	__u64 held_until;          /* ns: then the failure is let go, whatever the worker does */
 	struct sw_rescue rescue;
 	char bytes[SW_REQUEST_MAX + SW_RESPONSE_MAX];
 };
@@ -54,6 +55,17 @@ struct {
 	__type(key, __u64);
 	__type(value, struct sw_outstanding);
 } sw_outstanding SEC(".maps");
+
+/*
+ * By the socket's cookie, sw_rescue.since of the request whose failure the worker can not see to: it
+ * is let go when it comes again. Writer: userspace. Nobody removes anything.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SW_MAX_LET_GO);
+	__type(key, __u64);
+	__type(value, __u64);
+} sw_let_go SEC(".maps");
 
 /* Requests sent to each service that opted in, for its retry budget. Atomic add. */
 struct {

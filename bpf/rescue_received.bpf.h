@@ -135,7 +135,7 @@ static __always_inline int received_more(struct __sk_buff *skb, struct request *
 		return PACKET_PASS;
 	request->rescue.failure = SW_FAILURE_RESET;
 	request->rescue.tcp_flags = packet->flags;
-	if (!turn_move(request, TURN_RESPONSE, TURN_DEFERRED))
+	if (!turn_hold(request, TURN_RESPONSE, TURN_DEFERRED))
 		return PACKET_PASS;
 	if (report(request, SW_RESCUE_IDLE, kept))
 		return PACKET_DROP;
@@ -167,7 +167,7 @@ static __always_inline int hold(struct __sk_buff *skb, struct bpf_sock *sk, stru
 	request->rescue.tcp_flags = packet->flags;
 	outstanding_remove(request);
 	if (!is_retried_on(request, failure) || !may_replay(request) ||
-	    !turn_move(request, TURN_REQUEST, TURN_HELD)) {
+	    !turn_hold(request, TURN_REQUEST, TURN_HELD)) {
 		turn_move(request, TURN_REQUEST, TURN_RESPONSE);
 		return PACKET_PASS;
 	}
@@ -218,7 +218,7 @@ static __always_inline int received_connecting(struct bpf_sock *sk, struct reque
 	request->rescue.failure = SW_FAILURE_REFUSED;
 	request->rescue.tcp_flags = packet->flags;
 	if (!is_retried_on(request, SW_FAILURE_REFUSED) ||
-	    !turn_move(request, TURN_CONNECTING, TURN_DEFERRED))
+	    !turn_hold(request, TURN_CONNECTING, TURN_DEFERRED))
 		return PACKET_PASS;
 	/* First, since the worker may be quicker than we are to make it look like a success. */
 	blame(sk, packet, SW_EVIDENCE_REFUSED);
@@ -238,7 +238,7 @@ static __always_inline int received_fresh(struct request *request, const struct 
 		return PACKET_PASS;
 	request->rescue.failure = SW_FAILURE_RESET;
 	request->rescue.tcp_flags = packet->flags;
-	return turn_move(request, TURN_FRESH, TURN_DEFERRED) ? PACKET_DROP : PACKET_PASS;
+	return turn_hold(request, TURN_FRESH, TURN_DEFERRED) ? PACKET_DROP : PACKET_PASS;
 }
 
 /*
@@ -259,7 +259,7 @@ static __always_inline int received_held(const struct bpf_sock *sk, struct reque
 {
 	if (!packet->len && !(packet->flags & (TCP_SYN | TCP_FIN | TCP_RST)))
 		return PACKET_PASS;
-	if (lease_is_fresh() && !is_refused_again(sk, request, packet))
+	if (is_held(request) && !is_refused_again(sk, request, packet))
 		return PACKET_DROP;
 	request->turn = TURN_IGNORED;
 	return PACKET_PASS;
@@ -276,7 +276,7 @@ static __always_inline int received_undecided(struct request *request, const str
 	__u32 start = request->end - request->rescue.request_len;
 
 	if (packet->flags & TCP_ACK) {
-		if (packet->ack == start && packet->flags & TCP_FIN && lease_is_fresh())
+		if (packet->ack == start && packet->flags & TCP_FIN && is_held(request))
 			return PACKET_DROP;
 		if (packet->ack != start || packet->flags & TCP_RST)
 			turn_move(request, TURN_UNDECIDED, TURN_IGNORED);
@@ -286,7 +286,7 @@ static __always_inline int received_undecided(struct request *request, const str
 		return PACKET_PASS;
 	request->rescue.failure = SW_FAILURE_REFUSED;
 	request->rescue.tcp_flags = packet->flags;
-	if (!lease_is_fresh() || !turn_move(request, TURN_UNDECIDED, TURN_HELD))
+	if (!lease_is_fresh() || !turn_hold(request, TURN_UNDECIDED, TURN_HELD))
 		return PACKET_PASS;
 	if (report(request, SW_RESCUE_REQUEST, 0))
 		return PACKET_DROP;
@@ -296,12 +296,14 @@ static __always_inline int received_undecided(struct request *request, const str
 
 /*
  * The client has acknowledged what this backend never sent. Once the application has closed the
- * socket, its RST is the end that both sides wait for.
+ * socket, its RST is the end that both sides wait for; and so it is if the answer's end was lost.
  */
-static __always_inline int received_answered(const struct bpf_sock *sk)
+static __always_inline int received_answered(const struct bpf_sock *sk,
+					     const struct request *request)
 {
-	return sk->state == BPF_TCP_ESTABLISHED || sk->state == BPF_TCP_CLOSE_WAIT ? PACKET_DROP
-										   : PACKET_PASS;
+	if (sk->state == BPF_TCP_CLOSE_WAIT)
+		return PACKET_DROP;
+	return sk->state == BPF_TCP_ESTABLISHED && is_held(request) ? PACKET_DROP : PACKET_PASS;
 }
 
 static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
@@ -326,7 +328,7 @@ static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 	case TURN_HELD:
 		return received_held(sk, request, packet);
 	case TURN_ANSWERED:
-		return received_answered(sk);
+		return received_answered(sk, request);
 	default:
 		return PACKET_PASS;
 	}
@@ -335,7 +337,7 @@ static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 static __always_inline int ordered_answer(struct request *request, const struct packet *packet)
 {
 	/* Nothing has failed visibly: what the backend sends itself from now on comes too late. */
-	if (turn_move(request, TURN_REQUEST, TURN_HELD))
+	if (turn_hold(request, TURN_REQUEST, TURN_HELD))
 		outstanding_remove(request);
 	if (request->turn == TURN_DEFERRED && packet->flags & TCP_SYN) {
 		/* The worker's SYN-ACK offers no window scale, so there is none. */
@@ -345,6 +347,7 @@ static __always_inline int ordered_answer(struct request *request, const struct 
 	}
 	if (request->turn != TURN_HELD && request->turn != TURN_ANSWERED)
 		return PACKET_DROP;
+	hold_for(request, SW_RESCUE_GRACE);
 	if (packet->flags & TCP_FIN)
 		turn_move(request, TURN_HELD, TURN_ANSWERED);
 	if (packet->flags & TCP_RST)
@@ -384,7 +387,7 @@ static __always_inline int ordered_report(struct bpf_sock *sk, struct request *r
 		request->rescue.failure = SW_FAILURE_TIMEOUT;
 		if (may_replay(request))
 			report(request, SW_RESCUE_REQUEST, 0);
-	} else if (turn_move(request, TURN_CONNECTING, TURN_DEFERRED)) {
+	} else if (turn_hold(request, TURN_CONNECTING, TURN_DEFERRED)) {
 		/* No SYN-ACK: nothing of a request was sent. */
 		request->rescue.failure = SW_FAILURE_REFUSED;
 		if (!report(request, SW_RESCUE_CONNECT, 0))

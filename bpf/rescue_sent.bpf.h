@@ -14,7 +14,8 @@ static __always_inline struct request *request_open(struct bpf_sock *sk,
 	struct request *request;
 	__u32 index;
 
-	if (!socket || socket->backend_port != packet->target_port ||
+	/* The worker would not find a socket that is bound to a device, see sock_exists.h. */
+	if (!socket || sk->bound_dev_if || socket->backend_port != packet->target_port ||
 	    !addr_is(&socket->backend_addr, &packet->target))
 		return NULL;
 	index = socket->service;
@@ -138,7 +139,7 @@ static __always_inline void sent_to_failed(struct __sk_buff *skb, struct request
 		turn_move(request, TURN_DEFERRED, TURN_UNDECIDED);
 		return;
 	}
-	if (!turn_move(request, TURN_DEFERRED, TURN_HELD) || !report(request, SW_RESCUE_REQUEST, 0))
+	if (!turn_hold(request, TURN_DEFERRED, TURN_HELD) || !report(request, SW_RESCUE_REQUEST, 0))
 		request->turn = TURN_IGNORED;
 }
 

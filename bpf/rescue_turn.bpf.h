@@ -36,6 +36,26 @@ static __always_inline bool lease_is_fresh(void)
 	return bpf_ktime_get_ns() - rescue_heartbeat < SW_RESCUE_LEASE;
 }
 
+/* What is held stays so for `time` (ns) at least. */
+static __always_inline void hold_for(struct request *request, __u64 time)
+{
+	__u64 until = bpf_ktime_get_ns() + time;
+
+	if (until > request->held_until)
+		request->held_until = until;
+}
+
+/* Whether what is held back stays so. That the worker is alive does not say that it sees to this one. */
+static __always_inline bool is_held(const struct request *request)
+{
+	__u64 *let_go;
+
+	if (!lease_is_fresh() || bpf_ktime_get_ns() > request->held_until)
+		return false;
+	let_go = bpf_map_lookup_elem(&sw_let_go, &request->rescue.cookie);
+	return !let_go || *let_go != request->rescue.since;
+}
+
 /* The policy of the connection's service; NULL if it is a service's no longer. */
 static __always_inline struct sw_policy *request_policy(const struct request *request)
 {
@@ -43,6 +63,15 @@ static __always_inline struct sw_policy *request_policy(const struct request *re
 	struct sw_service *service = bpf_map_lookup_elem(&sw_services, &index);
 
 	return service ? &service->policy : NULL;
+}
+
+/* A failure, or the end of a connection, begins to be held back: the worker has to see to it in time. */
+static __always_inline bool turn_hold(struct request *request, __u32 from, __u32 to)
+{
+	struct sw_policy *policy = request_policy(request);
+
+	hold_for(request, (policy ? policy->retry_timeout : 0) * 1000000ULL + SW_RESCUE_GRACE);
+	return turn_move(request, from, to);
 }
 
 static __always_inline bool is_retried_on(const struct request *request, __u32 failure)

@@ -20,10 +20,17 @@ enum {
 	SW_IDLE_MAX = 1024,     /* bytes of a response that are kept to see whether it was whole */
 	SW_RESCUES_SIZE = 4194304,
 	SW_MAX_OUTSTANDING = 65536,
+	SW_MAX_LET_GO = 4096,
 };
 
 /* A worker that has not given a sign of life for so long (ns) gets nothing to hold back. */
 #define SW_RESCUE_LEASE 1000000000ULL
+
+/*
+ * What is held back is let go when the worker is so late (ns): behind the retry time-out, and behind
+ * its last segment of an answer.
+ */
+#define SW_RESCUE_GRACE 2000000000ULL
 
 /* What can go wrong with a request: bits of sw_policy.retry_on. */
 enum sw_failure {

@@ -207,6 +207,15 @@ void dp_rescue_forget_outstanding(struct dp_rescue *rescue, uint64_t cookie)
 	bpf_map_delete_elem(bpf_map__fd(rescue->skel->maps.sw_outstanding), &key);
 }
 
+void dp_rescue_let_go(struct dp_rescue *rescue, const struct sw_rescue *record)
+{
+	__u64 cookie = record->cookie, since = record->since;
+
+	/* Should it fail: the kernel lets it go by itself, only later. */
+	(void)bpf_map_update_elem(bpf_map__fd(rescue->skel->maps.sw_let_go), &cookie, &since,
+				  BPF_ANY);
+}
+
 static bool read_frontend(const struct dp_rescue *rescue, const struct sw_frontend_key *key,
 			  uint32_t service, struct sw_frontend *ret)
 {

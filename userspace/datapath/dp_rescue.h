@@ -47,6 +47,12 @@ typedef void dp_rescue_outstanding_fn(void *arg, uint64_t cookie,
 void dp_rescue_each_outstanding(struct dp_rescue *rescue, dp_rescue_outstanding_fn *fn, void *arg);
 void dp_rescue_forget_outstanding(struct dp_rescue *rescue, uint64_t cookie);
 
+/*
+ * Lets go what is held back of the request of sw_rescue, when it comes again: where the worker's own
+ * segments do not reach the client.
+ */
+void dp_rescue_let_go(struct dp_rescue *rescue, const struct sw_rescue *record);
+
 /* Who failed, and who has been tried. */
 struct dp_rescue_choice {
 	struct sw_addr addr;   /* what the application asked for */

@@ -3,6 +3,7 @@
 
 #include "rescue/tcp_segment.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { MSS = 16384 };
@@ -62,6 +63,8 @@ int client_peer_send(const struct client_peer *peer, enum sw_order order, uint8_
 	uint8_t packet[SEGMENT_SIZE_MAX];
 	size_t size = tcp_segment_write(&segment, packet);
 
+	if (!peer->netns)
+		return -ENOENT;
 	return client_netns_send(peer->netns, &segment.target, packet, size);
 }
 

@@ -23,7 +23,7 @@ struct client_peer client_peer_of_outstanding(uint64_t cookie,
 int client_peer_find(struct client_peer *peer, struct client_netns_cache *cache, uint64_t now);
 void client_peer_done(struct client_peer *peer);
 
-/* To the client: flags are those of tcp_segment.h. Returns 0 or -errno. */
+/* To the client: flags are those of tcp_segment.h. Returns 0; -ENOENT if it was not found; -errno. */
 int client_peer_send(const struct client_peer *peer, enum sw_order order, uint8_t flags,
 		     uint32_t seq, uint32_t ack, const void *data, size_t len);
 

@@ -51,16 +51,19 @@ static void free_refused(struct refused *refused)
 	free(refused);
 }
 
-static void refuse(const struct client_peer *client, const struct sw_rescue *record)
+static void refuse(struct rescue_env *env, const struct client_peer *client,
+		   const struct sw_rescue *record)
 {
 	client_peer_send(client, SW_ORDER_RELEASE, SEGMENT_RST | SEGMENT_ACK, 0, record->ack, NULL,
 			 0);
+	/* Should that not get there: with the next SYN. */
+	dp_rescue_let_go(env->datapath, record);
 }
 
 /* The client sees the refusal. */
 static void give_up(struct refused *refused, enum rescue_outcome outcome)
 {
-	refuse(&refused->client, &refused->record);
+	refuse(refused->env, &refused->client, &refused->record);
 	rescue_note_end(&refused->note, refused->env, outcome);
 	rescue_env_end_replay(refused->env, refused->record.service);
 	free_refused(refused);
@@ -183,14 +186,15 @@ void rescue_connect_report(struct rescue_env *env, const struct sw_rescue *recor
 	struct rescue_note note = rescue_note_of(env, record, &client);
 	struct refused *refused = NULL;
 
-	if (client_peer_find(&client, env->netns, loop_now(env->loop)))
-		return;
-	if (!rescue_env_begin_replay(env, record->service)) {
-		refuse(&client, record);
+	if (client_peer_find(&client, env->netns, loop_now(env->loop))) {
+		refuse(env, &client, record);
+		rescue_note_end(&note, env, RESCUE_CLIENT_GONE);
+	} else if (!rescue_env_begin_replay(env, record->service)) {
+		refuse(env, &client, record);
 		rescue_note_end(&note, env, RESCUE_NO_BUDGET);
 	} else if (!(refused = make_refused(env, record, &client))) {
 		log_error("out of memory: a refused connection stays refused");
-		refuse(&client, record);
+		refuse(env, &client, record);
 		rescue_env_end_replay(env, record->service);
 	} else {
 		next_attempt(refused);

@@ -4,6 +4,7 @@
 #include "base/container_of.h"
 #include "base/duration.h"
 #include "base/hashmap.h"
+#include "datapath/dp_rescue.h"
 #include "loop/loop.h"
 #include "rescue/client_peer.h"
 #include "rescue/http_persistence.h"
@@ -56,12 +57,15 @@ bool rescue_idle_may_go_on(const struct sw_rescue *record, const char *bytes)
 	       http_stays_open(head, record->response_len);
 }
 
-static void let_through(const struct client_peer *client, const struct sw_rescue *record)
+static void let_through(struct rescue_env *env, const struct client_peer *client,
+			const struct sw_rescue *record)
 {
 	uint8_t ends = record->tcp_flags & (SEGMENT_FIN | SEGMENT_RST);
 
 	client_peer_send(client, SW_ORDER_END, SEGMENT_ACK | ends, record->seq + record->received,
 			 record->ack, NULL, 0);
+	/* Should that not get there: when the end comes again. */
+	dp_rescue_let_go(env->datapath, record);
 }
 
 static void free_idle(struct idle_end *idle)
@@ -72,12 +76,21 @@ static void free_idle(struct idle_end *idle)
 	free(idle);
 }
 
+/* An earlier end on that socket, after which it went on. */
+static void forget(struct rescue_env *env, uint64_t cookie)
+{
+	struct idle_end *idle = hashmap_get(env->idle, &cookie, sizeof(cookie));
+
+	if (idle)
+		free_idle(idle);
+}
+
 static void on_timer(struct loop_timer *timer, uint64_t now)
 {
 	struct idle_end *idle = container_of(timer, struct idle_end, timer);
 
 	(void)now;
-	let_through(&idle->client, &idle->record);
+	let_through(idle->env, &idle->client, &idle->record);
 	free_idle(idle);
 }
 
@@ -115,13 +128,12 @@ void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, 
 {
 	struct client_peer client = client_peer_of(record);
 
-	if (size < sizeof(*record) + record->request_len + record->response_len ||
-	    hashmap_get(env->idle, &record->cookie, sizeof(record->cookie)) ||
-	    client_peer_find(&client, env->netns, loop_now(env->loop)))
-		return;
-	if (!rescue_idle_may_go_on(record, (const char *)(record + 1)) ||
+	forget(env, record->cookie);
+	if (client_peer_find(&client, env->netns, loop_now(env->loop)) ||
+	    size < sizeof(*record) + record->request_len + record->response_len ||
+	    !rescue_idle_may_go_on(record, (const char *)(record + 1)) ||
 	    !has_other_backend(env, record) || keep(env, record, &client))
-		let_through(&client, record);
+		let_through(env, &client, record);
 	client_peer_done(&client);
 }
 
@@ -132,7 +144,7 @@ void rescue_idle_end_all(struct rescue_env *env)
 	while (hashmap_next(env->idle, &iter)) {
 		struct idle_end *idle = iter.value;
 
-		let_through(&idle->client, &idle->record);
+		let_through(idle->env, &idle->client, &idle->record);
 		free_idle(idle);
 	}
 }

@@ -113,8 +113,11 @@ static void release(struct rescue_job *job, enum rescue_outcome outcome)
 		break;
 	case RESCUE_TIMEOUT:
 	case RESCUE_CAUSE_COUNT:
-		break;
+		end(job, outcome);
+		return;
 	}
+	/* The segment may not get there. */
+	dp_rescue_let_go(job->env->datapath, &job->record);
 	end(job, outcome);
 }
 
@@ -280,21 +283,30 @@ static void acknowledge(const struct rescue_job *job)
 			 job->answer.seq + (uint32_t)job->answer.sent, client_ack(job), NULL, 0);
 }
 
+/* It has a part of the answer perhaps: if it is there after all, it must not wait for the rest. */
+static void give_client_up(struct rescue_job *job)
+{
+	reset_client(job);
+	dp_rescue_let_go(job->env->datapath, &job->record);
+	end(job, RESCUE_CLIENT_GONE);
+}
+
 static void on_silence(struct rescue_job *job, uint64_t now)
 {
 	if (!answer_stream_waits(&job->answer)) {
 		job->heard = now; /* it is the backend that is slow */
+		acknowledge(job); /* tells the kernel that there is more to come */
 	} else if (now > job->heard + SILENCE_LIMIT) {
-		end(job, RESCUE_CLIENT_GONE);
+		give_client_up(job);
 		return;
 	} else {
 		answer_stream_rewind(&job->answer);
 		if (!job->answer.window)
 			probe_window(job);
 		pump(job);
-		if (job->retransmit < RETRANSMIT_LAST)
-			job->retransmit *= 2;
 	}
+	if (job->retransmit < RETRANSMIT_LAST)
+		job->retransmit *= 2;
 	arm(job);
 }
 
@@ -417,21 +429,19 @@ static bool may_replay(struct rescue_job *job)
 static void begin(struct rescue_env *env, const struct sw_rescue *record)
 {
 	struct rescue_job *job = make_job(env, record);
+	bool is_found;
 
 	/* Without memory for the job there may be enough to let the client see its failure. */
 	if (!job) {
 		log_error("out of memory: a failed request is not replayed");
+		dp_rescue_let_go(env->datapath, record);
 		return;
 	}
-	if (!may_replay(job)) {
-		if (client_peer_find(&job->client, env->netns, loop_now(env->loop)))
-			end(job, RESCUE_NO_BUDGET);
-		else
-			release(job, RESCUE_NO_BUDGET);
-		return;
-	}
-	if (client_peer_find(&job->client, env->netns, loop_now(env->loop)))
-		end(job, RESCUE_CLIENT_GONE);
+	is_found = !client_peer_find(&job->client, env->netns, loop_now(env->loop));
+	if (!may_replay(job))
+		release(job, RESCUE_NO_BUDGET);
+	else if (!is_found)
+		release(job, RESCUE_CLIENT_GONE);
 	else
 		consider(job);
 }
@@ -445,8 +455,11 @@ void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record, s
 {
 	struct rescue_job *job = find(env, record);
 
-	if (size < sizeof(*record) + record->request_len + record->response_len)
+	if (size < sizeof(*record) + record->request_len + record->response_len) {
+		/* More of it was sent just then. */
+		dp_rescue_let_go(env->datapath, record);
 		return;
+	}
 	if (!job) {
 		begin(env, record);
 	} else if (!job->whole) {
