@@ -14,6 +14,7 @@
 #include "agent/health_log.h"
 #include "agent/node_sync.h"
 #include "agent/plan_log.h"
+#include "agent/plan_queue.h"
 #include "agent/pod_probes.h"
 #include "agent/probing.h"
 #include "agent/rescue_services.h"
@@ -66,8 +67,7 @@ struct agent {
 	struct plan_log *plan_log;
 	struct node_sync *node_sync;
 	struct health_checks *health_checks;
-	struct hashmap *again;   /* "namespace/name" of services to plan again, value: the agent */
-	struct hashmap *retries; /* the same, but not before the next heartbeat */
+	struct plan_queue *again;
 	struct loop_timer work;
 	struct loop_timer heartbeat;
 	struct histogram programming; /* from the arrival of a change to the kernel serving it */
@@ -84,11 +84,12 @@ static void schedule_work(struct agent *agent)
 		log_error("out of memory: changes wait for the next heartbeat");
 }
 
-/* Remembers that a service is to be planned: `name` begins with "namespace/name". */
-static void plan_again(struct agent *agent, struct hashmap *set, const char *name)
+/* `name` begins with "namespace/name". */
+static void plan_again(struct agent *agent, const char *name)
 {
-	if (hashmap_put(set, name, dp_port_service_len(name), agent))
+	if (plan_queue_add(agent->again, name))
 		log_error("out of memory: service \"%s\" is not planned again", name);
+	schedule_work(agent);
 }
 
 /* `info` may be NULL. Only who was out begins slowly, not everybody who is new. */
@@ -120,18 +121,13 @@ static void on_health_change(void *arg, const struct health_change *change)
 		return;
 	health_log_change(info, change, after);
 	down_conns_note(agent->conns, change->id, after, change->verdict == VERDICT_AMBIGUOUS);
-	if (kernel_health_is_usable(before) != kernel_health_is_usable(after)) {
-		plan_again(agent, agent->again, info->service);
-		schedule_work(agent);
-	}
+	if (kernel_health_is_usable(before) != kernel_health_is_usable(after))
+		plan_again(agent, info->service);
 }
 
 static void on_sense_change(void *arg, const char *service)
 {
-	struct agent *agent = arg;
-
-	plan_again(agent, agent->again, service);
-	schedule_work(agent);
+	plan_again(arg, service);
 }
 
 /* A backend is in demand. */
@@ -233,34 +229,14 @@ static void plan_one(struct agent *agent, const char *namespace, const char *nam
 	if (!err)
 		set_health_check(agent, namespace, name, &plan);
 	plan_log_result(agent->plan_log, service, err, plan.skipped, &result);
-	if (err || result.conflicts)
-		plan_again(agent, agent->retries, service);
+	if ((err || result.conflicts) && plan_queue_add_later(agent->again, service))
+		log_error("out of memory: service \"%s\" is not tried again", service);
 	plan_done(&plan);
 }
 
 static void on_local_addrs(void *arg)
 {
 	schedule_work(arg);
-}
-
-static int next_again(struct agent *agent, char **ret_namespace, char **ret_name)
-{
-	struct hashmap_iter iter = {};
-	const char *slash;
-
-	if (!hashmap_next(agent->again, &iter))
-		return 0;
-	slash = memchr(iter.key, '/', iter.key_size);
-	if (slash) {
-		size_t len = (size_t)(slash - (const char *)iter.key);
-
-		*ret_namespace = strndup(iter.key, len);
-		*ret_name = strndup(slash + 1, iter.key_size - len - 1);
-	}
-	if (!*ret_namespace || !*ret_name)
-		return -ENOMEM;
-	hashmap_remove(agent->again, iter.key, iter.key_size);
-	return 1;
 }
 
 /* Plans one service. Returns 1, 0 if there is nothing to do, or -ENOMEM. */
@@ -272,7 +248,7 @@ static int work_one(struct agent *agent)
 
 	if (!more) {
 		agent->arrived = 0;
-		more = next_again(agent, &namespace, &name);
+		more = plan_queue_next(agent->again, &namespace, &name);
 	}
 	if (more > 0)
 		plan_one(agent, namespace, name);
@@ -337,10 +313,7 @@ static void on_heartbeat(struct loop_timer *timer, uint64_t now)
 
 	datapath_heartbeat(agent->datapath, now);
 	health_checks_retry(agent->health_checks);
-	hashmap_foreach(agent->retries, iter) {
-		if (!hashmap_put(agent->again, iter.key, iter.key_size, agent))
-			hashmap_remove(agent->retries, iter.key, iter.key_size);
-	}
+	plan_queue_release(agent->again);
 	schedule_work(agent);
 	if (loop_timer_arm(agent->loop, timer, now + HEARTBEAT_INTERVAL))
 		log_error("out of memory: no more heartbeats");
@@ -360,10 +333,7 @@ static void on_pod(struct agent *agent, const char *namespace, const char *name)
 	const uint32_t *backends = pod_probes_backends(agent->pod_probes, namespace, name, &len);
 
 	for (size_t i = 0; i < len; i++)
-		plan_again(agent, agent->again,
-			   backend_index_get(agent->backends, backends[i])->service);
-	if (len)
-		schedule_work(agent);
+		plan_again(agent, backend_index_get(agent->backends, backends[i])->service);
 }
 
 static void on_put(void *arg, struct object *object)
@@ -436,7 +406,7 @@ static void status_progress(void *arg, struct status_progress *ret)
 					.eligible = model_node_is_eligible(agent->model),
 					.last_sync = agent->last_sync,
 					.away_since = agent_source_away_since(agent->source),
-					.failing = hashmap_len(agent->retries)};
+					.failing = plan_queue_waiting(agent->again)};
 }
 
 static int open_status(struct agent *agent, const struct agent_config *config,
@@ -477,9 +447,7 @@ static int make_parts(struct agent *agent, const struct agent_config *config)
 	if (!err)
 		err = plan_log_new(&agent->plan_log);
 	if (!err)
-		err = hashmap_new(&agent->again);
-	if (!err)
-		err = hashmap_new(&agent->retries);
+		err = plan_queue_new(&agent->again);
 	if (!err)
 		err = node_sync_new(agent->loop, on_local_addrs, agent, &agent->node_sync);
 	if (!err)
@@ -577,7 +545,6 @@ void agent_free(struct agent *agent)
 	node_sync_free(agent->node_sync);
 	health_checks_free(agent->health_checks);
 	model_free(agent->model);
-	hashmap_free(agent->again);
-	hashmap_free(agent->retries);
+	plan_queue_free(agent->again);
 	free(agent);
 }
