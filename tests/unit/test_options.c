@@ -55,6 +55,7 @@ static void test_values(void **state)
 	assert_string_equal(options.source, "file:/a.json");
 	assert_string_equal(options.pin_dir, "/pins");
 	assert_string_equal(options.status_address, "127.0.0.1:9810");
+	assert_string_equal(options.health_address, "");
 	assert_string_equal(options.log_level, "info");
 	assert_string_equal(options.demand_ttl, "60s");
 	assert_string_equal(options.max_probes, "2000");

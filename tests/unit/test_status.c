@@ -505,7 +505,7 @@ static void test_pages(void **state)
 	_cleanup_(cleanup_status) struct status *status = NULL;
 
 	assert_int_equal(loop_new(&loop), 0);
-	assert_int_equal(status_new(loop, "127.0.0.1:0", &f->context, &status), 0);
+	assert_int_equal(status_new(loop, "127.0.0.1:0", STATUS_ALL, &f->context, &status), 0);
 	assert_answer(loop, status, "/livez", 200, "ok");
 	assert_answer(loop, status, "/healthz", 503, "not delivered");
 	progress.synced = true;
@@ -524,6 +524,25 @@ static void test_pages(void **state)
 	assert_answer(loop, status, "/livez", 200, "ok");
 }
 
+/* Where anybody asks, nothing is told of Services, pods or clients. */
+static void test_pages_of_a_health_address(void **state)
+{
+	static const char *const others[] = {"/metrics",     "/v1/status", "/v1/services",
+					     "/v1/backends", "/v1/rescue", "/"};
+	const struct fixture *f = *state;
+	_cleanup_(cleanup_loop) struct loop *loop = NULL;
+	_cleanup_(cleanup_status) struct status *status = NULL;
+
+	assert_int_equal(loop_new(&loop), 0);
+	assert_int_equal(status_new(loop, "127.0.0.1:0", STATUS_HEALTH, &f->context, &status), 0);
+	assert_answer(loop, status, "/livez", 200, "ok");
+	assert_answer(loop, status, "/healthz", 503, "not delivered");
+	progress.applied = true;
+	assert_answer(loop, status, "/healthz", 200, "\"ok\"");
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_answer(loop, status, others[i], 404, "there are /livez and /healthz\n");
+}
+
 static void test_fetch_refuses_too_much(void **state)
 {
 	const struct fixture *f = *state;
@@ -532,7 +551,7 @@ static void test_fetch_refuses_too_much(void **state)
 	struct question question;
 
 	assert_int_equal(loop_new(&loop), 0);
-	assert_int_equal(status_new(loop, "127.0.0.1:0", &f->context, &status), 0);
+	assert_int_equal(status_new(loop, "127.0.0.1:0", STATUS_ALL, &f->context, &status), 0);
 	get(loop, status, "/metrics", 100, &question);
 	assert_int_equal(question.err, -EFBIG);
 	get(loop, status, "/livez", 3, &question);
@@ -548,7 +567,7 @@ static void test_bad_address(void **state)
 	struct status *status = NULL;
 
 	assert_int_equal(loop_new(&loop), 0);
-	assert_int_equal(status_new(loop, "nonsense", &f->context, &status), -EINVAL);
+	assert_int_equal(status_new(loop, "nonsense", STATUS_ALL, &f->context, &status), -EINVAL);
 	assert_null(status);
 }
 
@@ -568,6 +587,7 @@ int main(void)
 		TEST(test_json_backends),
 		cmocka_unit_test(test_json_string),
 		TEST(test_pages),
+		TEST(test_pages_of_a_health_address),
 		TEST(test_fetch_refuses_too_much),
 		TEST(test_bad_address),
 	};

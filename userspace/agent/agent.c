@@ -57,6 +57,7 @@ struct agent {
 	struct agent_source *source;
 	struct status_context status_context;
 	struct status *status;
+	struct status *public_health;
 	struct backend_index *backends;
 	struct down_conns *conns;
 	struct conn_policy conns_fallback; /* for Services whose annotations say nothing else */
@@ -409,6 +410,20 @@ static void status_progress(void *arg, struct status_progress *ret)
 					.failing = plan_queue_waiting(agent->again)};
 }
 
+static int listen_at(struct agent *agent, const char *address, const char *option,
+		     enum status_scope scope, struct status **ret, struct dp_problem *problem)
+{
+	int err =
+		*address ? status_new(agent->loop, address, scope, &agent->status_context, ret) : 0;
+
+	if (err)
+		return dp_problem(problem, err,
+				  "can not answer at \"%s\": %s; end what else does, or name "
+				  "another address with %s.",
+				  address, strerror(-err), option);
+	return 0;
+}
+
 static int open_status(struct agent *agent, const struct agent_config *config,
 		       struct dp_problem *problem)
 {
@@ -422,16 +437,11 @@ static int open_status(struct agent *agent, const struct agent_config *config,
 							.target = status_target,
 							.progress = status_progress,
 							.arg = agent};
-	if (!*config->status_address)
-		return 0;
-	err = status_new(agent->loop, config->status_address, &agent->status_context,
-			 &agent->status);
-	if (err)
-		return dp_problem(problem, err,
-				  "can not answer at the status address \"%s\": %s; end what else "
-				  "does, or name another address with --status-address.",
-				  config->status_address, strerror(-err));
-	return 0;
+	err = listen_at(agent, config->status_address, "--status-address", STATUS_ALL,
+			&agent->status, problem);
+	return err ? err
+		   : listen_at(agent, config->health_address, "--health-address", STATUS_HEALTH,
+			       &agent->public_health, problem);
 }
 
 static int make_parts(struct agent *agent, const struct agent_config *config)
@@ -532,6 +542,7 @@ void agent_free(struct agent *agent)
 	loop_timer_cancel(&agent->work);
 	loop_timer_cancel(&agent->heartbeat);
 	status_free(agent->status);
+	status_free(agent->public_health);
 	agent_source_free(agent->source);
 	sense_free(agent->sense);
 	down_conns_free(agent->conns);

@@ -22,6 +22,7 @@ struct agent_config {
 	const char *cgroup;
 	const char *pin_dir;
 	const char *status_address; /* "" for none */
+	const char *health_address; /* the same; only /livez and /healthz */
 	struct health_options health;
 	struct retry_policy retry; /* for Services that do not say otherwise */
 	bool no_attempt_header;    /* replayed requests look like any other */

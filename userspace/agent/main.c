@@ -99,6 +99,7 @@ static int serve(const struct options *options, const struct health_options *hea
 				      .cgroup = options->cgroup,
 				      .pin_dir = options->pin_dir,
 				      .status_address = options->status_address,
+				      .health_address = options->health_address,
 				      .health = *health,
 				      .retry = *retry,
 				      .no_attempt_header = options->no_attempt_header};

@@ -48,6 +48,9 @@ static const struct option_row rows[] = {
 	 "directory on a bpf file system where maps and programs stay pinned"},
 	{"status-address", "ADDR:PORT", OPTION(status_address), "127.0.0.1:9810",
 	 "where swervectl, probes and Prometheus ask; empty for none"},
+	{"health-address", "ADDR:PORT", OPTION(health_address), "",
+	 "where load balancers ask, for /healthz and /livez only, as at 0.0.0.0:10256 of\n"
+	 "kube-proxy; empty for none"},
 	{"demand-ttl", "DURATION", OPTION(demand_ttl), "60s",
 	 "endpoints of Services that this node did not use for so long are probed\n"
 	 "every 10 s at most; 0: all are always probed at their interval"},

@@ -14,6 +14,7 @@ struct options {
 	const char *cgroup;             /* NULL: where cgroup2 is mounted */
 	const char *pin_dir;
 	const char *status_address; /* "ADDR:PORT", or "" for none */
+	const char *health_address; /* the same */
 	const char *log_level;
 	const char *kubeconfig;         /* NULL: as a pod does it */
 	const char *api_server;         /* URL; NULL: as the credentials say */

@@ -25,7 +25,7 @@ struct rescue_note {
 	enum rescue_cause cause;
 	enum rescue_outcome outcome;
 	char service[SW_SERVICE_NAME_SIZE];
-	char request[RESCUE_LINE_SIZE];    /* its first line, cut off; printable */
+	char request[RESCUE_LINE_SIZE];    /* its first line, cut off, at a query at the latest */
 	struct addr client, failed, other; /* other: all zero if none was tried */
 	uint16_t client_port, failed_port, other_port;
 };

@@ -51,7 +51,7 @@ void rescue_note_request(struct rescue_note *note, const char *request, size_t l
 	size_t used = 0;
 
 	while (used < len && used < RESCUE_LINE_SIZE - 1 && request[used] >= ' ' &&
-	       request[used] <= '~') {
+	       request[used] <= '~' && request[used] != '?') {
 		note->request[used] = request[used];
 		used++;
 	}

@@ -15,7 +15,7 @@ struct rescue_note rescue_note_of(const struct rescue_env *env, const struct sw_
 /* The backend that is tried in place of the one that failed. */
 void rescue_note_other(struct rescue_note *note, const struct sw_backend *backend);
 
-/* The first line of the request, as far as it is printable. */
+/* The first line of the request, as far as it is printable, up to its query: that may be secret. */
 void rescue_note_request(struct rescue_note *note, const char *request, size_t len);
 
 /* Puts the outcome in, and tells it. */

@@ -18,6 +18,7 @@ static const char json_type[] = "application/json";
 enum { HTTP_OK = 200, HTTP_NOT_FOUND = 404, HTTP_NO_MEMORY = 500, HTTP_UNAVAILABLE = 503 };
 
 struct status {
+	enum status_scope scope;
 	const struct status_context *context;
 	struct http_server *server;
 };
@@ -119,6 +120,8 @@ static int reply_to(const struct status *status, const char *path, struct http_r
 		return reply_text(HTTP_OK, "ok\n", reply);
 	if (!strcmp(path, "/healthz"))
 		return reply_health(status, reply);
+	if (status->scope == STATUS_HEALTH)
+		return reply_text(HTTP_NOT_FOUND, "there are /livez and /healthz\n", reply);
 	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
 		if (!strcmp(path, pages[i].path))
 			return reply_page(status, &pages[i], reply);
@@ -135,14 +138,15 @@ static void on_request(void *arg, const char *path, struct http_reply *reply)
 		*reply = (struct http_reply){.status = HTTP_NO_MEMORY, .content_type = text_type};
 }
 
-int status_new(struct loop *loop, const char *address, const struct status_context *context,
-	       struct status **ret)
+int status_new(struct loop *loop, const char *address, enum status_scope scope,
+	       const struct status_context *context, struct status **ret)
 {
 	_cleanup_free_ struct status *status = calloc(1, sizeof(*status));
 	int err;
 
 	if (!status)
 		return -ENOMEM;
+	status->scope = scope;
 	status->context = context;
 	err = http_server_new(loop, address, on_request, status, &status->server);
 	if (err)
