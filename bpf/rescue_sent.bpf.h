@@ -4,6 +4,19 @@
 
 #include "peer.bpf.h"
 #include "rescue_turn.bpf.h"
+#include "sources.bpf.h"
+
+/* Who is dropped at a load balancer's address gets no answer: no failure that rescue makes up for. */
+static __always_inline bool is_let_through(const struct sw_socket *socket,
+					   const struct packet *packet)
+{
+	struct sw_frontend_key key = {.addr = socket->frontend_addr,
+				      .port = socket->frontend_port,
+				      .proto = IPPROTO_TCP,
+				      .scope = SW_SCOPE_ADDRESS};
+
+	return source_may_use(&key, socket->flags & SW_SOCKET_ON_NODE, &packet->source);
+}
 
 /* The connection of a service that opted in; NULL for any other. */
 static __always_inline struct request *request_open(struct bpf_sock *sk,
@@ -20,7 +33,7 @@ static __always_inline struct request *request_open(struct bpf_sock *sk,
 		return NULL;
 	index = socket->service;
 	service = bpf_map_lookup_elem(&sw_services, &index);
-	if (!service || !service->policy.retry_on)
+	if (!service || !service->policy.retry_on || !is_let_through(socket, packet))
 		return NULL;
 	request = bpf_sk_storage_get(&sw_requests, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!request)

@@ -5,8 +5,7 @@
  * connection, each datagram of UDP. Attached only while some Service has ranges. All other sockets
  * leave after one look-up of their storage, those of UDP after two.
  */
-#include "frontend.bpf.h"
-#include "maps.bpf.h"
+#include "sources.bpf.h"
 #include "udp.bpf.h"
 
 #include <linux/in.h>
@@ -21,14 +20,6 @@ enum {
 };
 
 enum { TCP_SYN_SENT = 2 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, SW_MAX_SOURCES);
-	__type(key, struct sw_source);
-	__type(value, __u32);
-} sw_sources SEC(".maps");
 
 struct packet {
 	struct sw_addr from;
@@ -126,22 +117,6 @@ static __always_inline bool find_flow(struct bpf_sock *sk, const struct packet *
 	return true;
 }
 
-/* What the Service says now counts, not what it said when the socket was connected. */
-static __always_inline bool may_use(const struct request *request, const struct sw_addr *from)
-{
-	struct sw_source source = {.prefix = SW_SOURCE_BITS_ALL};
-	struct sw_frontend frontend;
-
-	if (!frontend_read(&request->key, &frontend) || !(frontend.flags & SW_FRONTEND_RANGES))
-		return true;
-	/* Its packets have the address of the interface to the pod, and not the node's own. */
-	if (request->on_node)
-		return frontend.flags & SW_FRONTEND_NODE;
-	source.service = frontend.service;
-	source.addr = *from;
-	return bpf_map_lookup_elem(&sw_sources, &source);
-}
-
 static __always_inline int on_syn(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	struct sw_socket *socket = bpf_sk_storage_get(&sw_sockets, sk, 0, 0);
@@ -151,7 +126,7 @@ static __always_inline int on_syn(struct __sk_buff *skb, struct bpf_sock *sk)
 	if (!socket || !read_packet(skb, IPPROTO_TCP, &packet) ||
 	    !find_connected(socket, &packet, IPPROTO_TCP, &request))
 		return HOOK_PASS;
-	if (may_use(&request, &packet.from))
+	if (source_may_use(&request.key, request.on_node, &packet.from))
 		return HOOK_PASS;
 	socket->flags |= SW_SOCKET_FAILED; /* that nobody answers is not the backend's fault */
 	return HOOK_DROP;
@@ -168,7 +143,7 @@ static __always_inline int on_datagram(struct __sk_buff *skb, struct bpf_sock *s
 			    &request) &&
 	    !find_flow(sk, &packet, &request))
 		return HOOK_PASS;
-	return may_use(&request, &packet.from) ? HOOK_PASS : HOOK_LOSE;
+	return source_may_use(&request.key, request.on_node, &packet.from) ? HOOK_PASS : HOOK_LOSE;
 }
 
 SEC("cgroup_skb/egress")

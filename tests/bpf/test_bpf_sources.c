@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "datapath/dp_pin_dir.h"
+#include "datapath/dp_rescue.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,7 @@ static int teardown(void **state)
 	return world_teardown_own(state);
 }
 
-/* `range` NULL: everybody may. Clients that get no answer give up after 100 ms. */
+/* `range` NULL: everybody may. Clients that get no answer give up after 100 ms; rescue waits for them. */
 static void publish(struct world *world, int family, uint8_t proto, const char *range)
 {
 	world_publish(world, &(struct world_service){
@@ -52,6 +53,7 @@ static void publish(struct world *world, int family, uint8_t proto, const char *
 				     .address = family == AF_INET ? "127.0.0.1" : "::1",
 				     .count = 1,
 				     .steer = {.connect_timeout = 100},
+				     .retry_on = RETRY_TIMEOUT,
 				     .source_range = range});
 }
 
@@ -127,6 +129,36 @@ static void test_other_frontend(void **state)
 						     .count = 1});
 	assert_int_equal(dial4(NULL), -ETIMEDOUT);
 	assert_int_equal(dial(AF_INET, NULL, "10.96.0.10"), 0);
+}
+
+static void count_outstanding(void *arg, uint64_t cookie, const struct sw_outstanding *outstanding)
+{
+	(void)cookie;
+	(void)outstanding;
+	++*(size_t *)arg;
+}
+
+/* Else it would wait in vain for an answer, and let the client in by another backend. */
+static void test_rescue_keeps_out(void **state)
+{
+	struct world *world = *state;
+	struct dp_rescue *rescue;
+	size_t outstanding = 0;
+
+	world_serve(world, 0, "127.0.0.1", SOCK_STREAM);
+	publish(world, AF_INET, IPPROTO_TCP, "127.0.1.0/24");
+	assert_int_equal(dp_rescue_open(sandbox.cgroup, sandbox.pin_dir, &rescue, &problem), 0);
+	assert_int_equal(dp_rescue_attach(rescue), 0);
+	assert_int_equal(dial4(NULL), -ETIMEDOUT);
+	dp_rescue_each_outstanding(rescue, count_outstanding, &outstanding);
+	assert_int_equal(outstanding, 0);
+	/* Nobody answers who is let through. */
+	assert_return_code(listen(world->servers[0], 0), errno);
+	for (int i = 0; i < 4; i++)
+		dial4("127.0.1.1");
+	dp_rescue_each_outstanding(rescue, count_outstanding, &outstanding);
+	assert_true(outstanding > 0);
+	dp_rescue_close(rescue);
 }
 
 static bool is_attached(void)
@@ -275,8 +307,13 @@ static void test_udp_other_way(void **state)
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_tcp),           TEST(test_tcp_v6),  TEST(test_other_frontend),
-		TEST(test_ranges_change), TEST(test_restart), TEST(test_udp),
+		TEST(test_tcp),
+		TEST(test_tcp_v6),
+		TEST(test_other_frontend),
+		TEST(test_rescue_keeps_out),
+		TEST(test_ranges_change),
+		TEST(test_restart),
+		TEST(test_udp),
 		TEST(test_udp_other_way),
 	};
 

@@ -315,13 +315,11 @@ static int run_port(struct datapath *datapath, const struct plan_port *want,
 	uint32_t service = dp_table_port(&datapath->table, want->name)->service;
 	const struct addr_range *ranges = want->source_ranges.items;
 	size_t len = want->source_ranges.len;
-	int add_err = dp_sources_add(datapath->sources, service, ranges, len);
-	int err = run_ops(datapath, changes, now);
+	int err = dp_sources_add(datapath->sources, service, ranges, len);
+	int ops_err = run_ops(datapath, changes, now);
 	int drop_err = dp_sources_drop(datapath->sources, service, ranges, len);
 
-	if (add_err)
-		return add_err;
-	return err ? err : drop_err;
+	return err ? err : ops_err ? ops_err : drop_err;
 }
 
 static int apply_port(struct datapath *datapath, const struct application *application,
