@@ -19,7 +19,7 @@
  *       CLOCK_REALTIME, OUTCOME "ok", an HTTP status, or ERRNO@CALL; POD is "-" if it did not answer
  *
  * Prints "requests=N failed=N p50_us=N p99_us=N max_us=N" and a "OUTCOME=N" for each outcome. What is
- * under way at the end is not counted.
+ * under way at the end is waited for, at most as long as -t says: what hangs is a failure.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +63,7 @@ static struct {
 	uint64_t count;
 } outcomes[MAX_OUTCOMES];
 
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped; /* nothing new begins */
 static struct client clients[MAX_CLIENTS];
 static struct addrinfo *target;
 static int epoll_fd, timer_fd;
@@ -343,7 +343,7 @@ static void run(void)
 	for (unsigned int i = 0; i < option.clients; i++)
 		clients[i].fd = -1;
 	next_due = now;
-	while (!stopped && now < end && (may_begin() || option.linger || any_busy())) {
+	while (may_begin() || (option.linger && !stopped) || any_busy()) {
 		begin_due(now);
 
 		int n = epoll_wait(epoll_fd, events, EVENTS, wait_ms(now));
@@ -351,6 +351,8 @@ static void run(void)
 			if (events[i].data.ptr)
 				handle(events[i].data.ptr, events[i].events);
 		now = now_us();
+		if (now >= end)
+			stopped = 1;
 		if (now - last_expiry > 10000) {
 			expire(now);
 			last_expiry = now;
