@@ -47,18 +47,21 @@ int rescue_egress(struct __sk_buff *skb)
 /*
  * A RST that was held back does not come again by itself, should the worker die: both ends wait then
  * for the other to speak. So the client's kernel is made to ask for a sign of life now and then. An
- * application that sets these options itself, later, has its way.
+ * application that asks by itself has its way, be it from now on or already; Linux before 6.1 does not
+ * tell the latter.
  */
 SEC("sockops")
 int rescue_established(struct bpf_sock_ops *ctx)
 {
-	int on = 1, seconds = KEEP_ALIVE_SECONDS;
+	int on = 1, is_on = 0, seconds = KEEP_ALIVE_SECONDS;
 	struct bpf_sock *sk;
 
 	if (ctx->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
 		return 1;
 	sk = ctx->sk;
 	if (!sk || !bpf_sk_storage_get(&sw_requests, sk, 0, 0))
+		return 1;
+	if (!bpf_getsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &is_on, sizeof(is_on)) && is_on)
 		return 1;
 	bpf_setsockopt(ctx, SOL_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
 	bpf_setsockopt(ctx, SOL_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));

@@ -19,11 +19,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 static void test_status(void **state)
@@ -322,6 +324,48 @@ static void test_a_post_to_half_a_connection(void **state)
 	end_scene(&scene);
 }
 
+static int option_of(int fd, int level, int name)
+{
+	socklen_t size = sizeof(int);
+	int value = -1;
+
+	assert_return_code(getsockopt(fd, level, name, &value, &size), errno);
+	return value;
+}
+
+/* Linux 6.1 and later tell a program what an application has set. */
+static bool options_can_be_read(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	assert_return_code(uname(&name), errno);
+	assert_int_equal(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	return major > 6 || (major == 6 && minor >= 1);
+}
+
+static void test_keep_alive(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+	int own = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, seconds = 77;
+	struct sockaddr_storage sa;
+	socklen_t size = world_sockaddr(AF_INET, service.frontend, 80, &sa);
+
+	dial(&scene);
+	assert_int_equal(option_of(scene.client, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option_of(scene.client, IPPROTO_TCP, TCP_KEEPIDLE), 5);
+	assert_int_equal(option_of(scene.client, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+	/* The application's own. */
+	setsockopt(own, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(own, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	assert_return_code(connect(own, (struct sockaddr *)&sa, size), errno);
+	assert_int_equal(option_of(own, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option_of(own, IPPROTO_TCP, TCP_KEEPIDLE),
+			 options_can_be_read() ? seconds : 5);
+	close(own);
+	end_scene(&scene);
+}
+
 /* A worker that gives no sign of life gets nothing, and what it had is let go. */
 static void test_no_worker(void **state)
 {
@@ -363,6 +407,7 @@ static int run(void)
 		TEST(test_end_ahead_of_the_next_request),
 		TEST(test_a_post_behind_the_end),
 		TEST(test_a_post_to_half_a_connection),
+		TEST(test_keep_alive),
 		TEST(test_no_worker),
 	};
 #undef TEST
