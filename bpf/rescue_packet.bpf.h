@@ -15,7 +15,6 @@
 #include <stdbool.h>
 
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16, TCP_URG = 32 };
-enum { LOOPBACK_IFINDEX = 1 }; /* in every network namespace */
 
 struct packet {
 	struct sw_addr source;

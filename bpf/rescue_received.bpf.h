@@ -399,7 +399,7 @@ static __always_inline int ordered_report(struct bpf_sock *sk, struct request *r
 static __always_inline bool is_order(const struct __sk_buff *skb, const struct packet *packet)
 {
 	return packet->urgent >= SW_ORDER_ANSWER && packet->urgent <= SW_ORDER_REPORT &&
-	       !(packet->flags & TCP_URG) && skb->ifindex == LOOPBACK_IFINDEX;
+	       !(packet->flags & TCP_URG) && skb->ifindex == SW_ORDER_IFINDEX;
 }
 
 static __always_inline int ordered(struct bpf_sock *sk, struct request *request,

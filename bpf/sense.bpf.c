@@ -8,6 +8,7 @@
 #include "config.bpf.h"
 #include "sense_http.bpf.h"
 #include "sense_sock.bpf.h"
+#include "swerve_rescue.h"
 
 #include <linux/in.h>
 #include <linux/tcp.h>
@@ -187,6 +188,15 @@ static __always_inline __u32 tcp_offset(struct __sk_buff *skb)
 	return 40;
 }
 
+/* What rescue answers in the backend's name says nothing of the backend. */
+static __always_inline bool is_of_rescue(const struct __sk_buff *skb, const struct tcphdr *header)
+{
+	__u16 order = bpf_ntohs(header->urg_ptr);
+
+	return order >= SW_ORDER_ANSWER && order <= SW_ORDER_REPORT && !header->urg &&
+	       skb->ifindex == SW_ORDER_IFINDEX;
+}
+
 /*
  * Looks at a packet that may be the first of a response. It is the next one that TCP expects: no
  * retransmission, and nothing is missing before it.
@@ -201,7 +211,8 @@ static __always_inline void on_response(struct __sk_buff *skb, const struct bpf_
 	if (!offset || bpf_skb_load_bytes(skb, offset, &header, sizeof(header)))
 		return;
 	start = offset + header.doff * 4;
-	if (skb->len <= start || bpf_ntohl(header.seq) != tcp->rcv_nxt)
+	if (skb->len <= start || bpf_ntohl(header.seq) != tcp->rcv_nxt ||
+	    is_of_rescue(skb, &header))
 		return;
 	/* Fewer bytes do not tell the status: the response counts for nothing. */
 	if (bpf_skb_load_bytes(skb, start, line, sizeof(line))) {

@@ -114,3 +114,6 @@ enum sw_order {
 	SW_ORDER_END = 0x5359,     /* the end that was held back, unless a request was sent since */
 	SW_ORDER_REPORT = 0x535a,  /* never let through: tell about the outstanding request */
 };
+
+/* The loopback device, in every network namespace. */
+#define SW_ORDER_IFINDEX 1
