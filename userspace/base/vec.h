@@ -16,10 +16,13 @@
 		size_t cap;  \
 	}
 
-/* Returns the items with room for one more, perhaps moved; NULL: no memory, nothing changed. */
+/*
+ * Returns the items with room for one more, perhaps moved; NULL: no memory, nothing changed. Begins with
+ * room for two: most Services have one port, and few endpoints.
+ */
 static inline void *vec_room(void *items, size_t *cap, size_t len, size_t size)
 {
-	size_t want = *cap ? *cap * 2 : 8;
+	size_t want = *cap ? *cap * 2 : 2;
 	void *grown;
 
 	if (len < *cap)
