@@ -165,12 +165,12 @@ static __always_inline int hold(struct __sk_buff *skb, struct bpf_sock *sk, stru
 {
 	request->rescue.failure = failure;
 	request->rescue.tcp_flags = packet->flags;
-	outstanding_remove(request);
 	if (!is_retried_on(request, failure) || !may_replay(request) ||
 	    !turn_hold(request, TURN_REQUEST, TURN_HELD)) {
-		turn_move(request, TURN_REQUEST, TURN_RESPONSE);
+		request_over(request, TURN_RESPONSE);
 		return PACKET_PASS;
 	}
+	outstanding_remove(request);
 	if (failure == SW_FAILURE_RESET)
 		blame(sk, packet, SW_EVIDENCE_CLOSED);
 	if (report(request, SW_RESCUE_REQUEST, keep_response(skb, request, packet)))
@@ -191,8 +191,7 @@ static __always_inline int received_response(struct __sk_buff *skb, struct bpf_s
 		status = http_status(skb, packet);
 		if (is_retryable(status))
 			return hold(skb, sk, request, packet, SW_FAILURE_STATUS);
-		outstanding_remove(request);
-		if (!turn_move(request, TURN_REQUEST, status ? TURN_RESPONSE : TURN_IGNORED))
+		if (!request_over(request, status ? TURN_RESPONSE : TURN_IGNORED))
 			return PACKET_PASS;
 		note_first(skb, request, packet);
 		note_last(skb, request, packet);
@@ -200,10 +199,8 @@ static __always_inline int received_response(struct __sk_buff *skb, struct bpf_s
 	}
 	if (!ahead && packet->flags & (TCP_FIN | TCP_RST))
 		return hold(skb, sk, request, packet, SW_FAILURE_RESET);
-	if (packet->len || packet->flags & TCP_FIN) {
-		outstanding_remove(request);
-		turn_move(request, TURN_REQUEST, TURN_SKIPPED);
-	}
+	if (packet->len || packet->flags & TCP_FIN)
+		request_over(request, TURN_SKIPPED);
 	return PACKET_PASS;
 }
 
@@ -334,17 +331,29 @@ static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 	}
 }
 
+/* The worker may be late: what it sends for an earlier request acknowledges nothing of this one. */
+static __always_inline bool is_for(const struct request *request, const struct packet *packet)
+{
+	__u32 start = request->rescue.ack - request->rescue.request_len;
+
+	return (__s32)(packet->ack - start) > 0;
+}
+
 static __always_inline int ordered_answer(struct request *request, const struct packet *packet)
 {
-	/* Nothing has failed visibly: what the backend sends itself from now on comes too late. */
-	if (turn_hold(request, TURN_REQUEST, TURN_HELD))
-		outstanding_remove(request);
-	if (request->turn == TURN_DEFERRED && packet->flags & TCP_SYN) {
+	if (request->turn == TURN_DEFERRED && packet->flags & TCP_SYN &&
+	    packet->ack == request->rescue.ack) {
 		/* The worker's SYN-ACK offers no window scale, so there is none. */
 		request->window_shift = 0;
 		report_progress(request, packet);
 		return PACKET_PASS;
 	}
+	if (!is_for(request, packet))
+		return PACKET_DROP;
+	/* Nothing has failed visibly: what the backend sends itself from now on comes too late. */
+	if (request->is_reported && packet->len && packet->seq == request->rescue.seq &&
+	    turn_hold(request, TURN_REQUEST, TURN_HELD))
+		outstanding_remove(request);
 	if (request->turn != TURN_HELD && request->turn != TURN_ANSWERED)
 		return PACKET_DROP;
 	hold_for(request, SW_RESCUE_GRACE);
@@ -357,8 +366,11 @@ static __always_inline int ordered_answer(struct request *request, const struct 
 
 static __always_inline int ordered_release(struct request *request, const struct packet *packet)
 {
-	if (!turn_move(request, TURN_HELD, TURN_RESPONSE) &&
-	    !turn_move(request, TURN_DEFERRED, TURN_IGNORED))
+	if (request->turn == TURN_REQUEST && is_for(request, packet))
+		request->is_reported = false;
+	if (!(is_for(request, packet) && turn_move(request, TURN_HELD, TURN_RESPONSE)) &&
+	    !(packet->ack == request->rescue.ack &&
+	      turn_move(request, TURN_DEFERRED, TURN_IGNORED)))
 		return PACKET_DROP;
 	return packet->len || packet->flags & (TCP_FIN | TCP_RST) ? PACKET_PASS : PACKET_DROP;
 }
@@ -378,15 +390,23 @@ static __always_inline void doubt(struct bpf_sock *sk)
 	sense_doubt(bpf_sk_storage_get(&sw_sockets, sk, 0, 0), SW_EVIDENCE_TIMEOUT);
 }
 
-static __always_inline int ordered_report(struct bpf_sock *sk, struct request *request)
+static __always_inline int ordered_report(struct bpf_sock *sk, struct request *request,
+					  const struct packet *packet)
 {
+	if (request->turn != TURN_REQUEST && request->turn != TURN_CONNECTING)
+		return PACKET_DROP;
+	if (((__u64)packet->ack << 32 | packet->seq) != request->rescue.since) {
+		outstanding_add(request); /* the worker has removed it */
+		return PACKET_DROP;
+	}
+	doubt(sk);
 	request->rescue.tcp_flags = 0;
-	if (request->turn == TURN_REQUEST || request->turn == TURN_CONNECTING)
-		doubt(sk);
 	if (request->turn == TURN_REQUEST) {
 		request->rescue.failure = SW_FAILURE_TIMEOUT;
-		if (may_replay(request))
-			report(request, SW_RESCUE_REQUEST, 0);
+		/* First, since the answer may be quicker than we are. */
+		request->is_reported = true;
+		if (!may_replay(request) || !report(request, SW_RESCUE_REQUEST, 0))
+			request->is_reported = false;
 	} else if (turn_hold(request, TURN_CONNECTING, TURN_DEFERRED)) {
 		/* No SYN-ACK: nothing of a request was sent. */
 		request->rescue.failure = SW_FAILURE_REFUSED;
@@ -413,6 +433,6 @@ static __always_inline int ordered(struct bpf_sock *sk, struct request *request,
 	case SW_ORDER_END:
 		return ordered_end(request);
 	default:
-		return ordered_report(sk, request);
+		return ordered_report(sk, request, packet);
 	}
 }

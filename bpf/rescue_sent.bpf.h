@@ -66,6 +66,7 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->rescue.request_len = 0;
 	request->rescue.ack = request->end = packet->seq + 1;
 	request->window_shift = packet_window_shift(skb, packet);
+	request->is_reported = false;
 	request->turn = TURN_CONNECTING;
 	outstanding_add(request);
 }
@@ -105,6 +106,7 @@ static __always_inline void count_request(const struct request *request)
 static __always_inline bool begin(struct __sk_buff *skb, struct request *request,
 				  const struct packet *packet)
 {
+	request->is_reported = false;
 	request->rescue.request_len = 0;
 	request->rescue.method = 0;
 	request->rescue.response_len = 0;
@@ -135,8 +137,7 @@ static __always_inline void sent_more(struct __sk_buff *skb, struct request *req
 		return; /* sent before */
 	if (packet->seq == request->end && capture(skb, request, packet))
 		return;
-	if (turn_move(request, TURN_REQUEST, TURN_SKIPPED))
-		outstanding_remove(request);
+	request_over(request, TURN_SKIPPED);
 }
 
 /* The request of a connection that has failed before. */
@@ -203,8 +204,8 @@ static __always_inline void sent_end(struct request *request, const struct packe
 		report_progress(request, packet);
 		return;
 	}
-	outstanding_remove(request);
-	request->turn = TURN_IGNORED;
+	if (!request_over(request, TURN_IGNORED))
+		request->turn = TURN_IGNORED;
 }
 
 static __always_inline void sent(struct __sk_buff *skb, struct request *request,

@@ -154,6 +154,18 @@ static __always_inline void outstanding_add(const struct request *request)
 	bpf_map_update_elem(&sw_outstanding, &request->rescue.cookie, &value, BPF_ANY);
 }
 
+static __always_inline void report_over(struct request *request)
+{
+	struct sw_rescue record = {
+		.cookie = request->rescue.cookie,
+		.since = request->rescue.since,
+		.kind = SW_RESCUE_OVER,
+	};
+
+	request->is_reported = false;
+	bpf_ringbuf_output(&sw_rescues, &record, sizeof(record), 0);
+}
+
 static __always_inline void outstanding_remove(const struct request *request)
 {
 	bpf_map_delete_elem(&sw_outstanding, &request->rescue.cookie);
@@ -165,6 +177,7 @@ static __always_inline void report_progress(const struct request *request,
 {
 	struct sw_rescue record = {
 		.cookie = request->rescue.cookie,
+		.since = request->rescue.since,
 		.kind = SW_RESCUE_PROGRESS,
 		.tcp_flags = packet->flags,
 		.seq = packet->ack,
@@ -173,4 +186,15 @@ static __always_inline void report_progress(const struct request *request,
 	};
 
 	bpf_ringbuf_output(&sw_rescues, &record, sizeof(record), 0);
+}
+
+/* The request in TURN_REQUEST is not waited for any more. Returns whether it was. */
+static __always_inline bool request_over(struct request *request, __u32 turn)
+{
+	bool moved = turn_move(request, TURN_REQUEST, turn);
+
+	outstanding_remove(request);
+	if (moved && request->is_reported)
+		report_over(request);
+	return moved;
 }

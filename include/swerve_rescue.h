@@ -58,15 +58,16 @@ enum sw_rescue_kind {
 		3,          /* the client has sent a segment after its request was taken over, or
 				   gets the SYN-ACK that accepts a refused connection */
 	SW_RESCUE_IDLE = 4, /* the backend has ended a connection on which nothing was under way */
+	SW_RESCUE_OVER = 5, /* a request that took too long: the backend has answered after all */
 };
 
 /*
  * Record of sw_rescues: this, then the request, then the payload of the response that was held
- * back, as far as it was kept. PROGRESS has neither; IDLE has the last request, and the first bytes of its response.
+ * back, as far as it was kept. PROGRESS and OVER have neither; IDLE has the last request, and the first bytes of its response.
  */
 struct sw_rescue {
 	__u64 cookie; /* of the client's socket */
-	__u64 since;  /* when the first byte of the request, or the SYN, was sent */
+	__u64 since; /* when the first byte of the request, or the SYN, was sent: which one it is */
 	struct sw_addr client_addr;
 	struct sw_addr backend_addr;
 	struct sw_addr frontend_addr;
@@ -106,7 +107,9 @@ _Static_assert(sizeof(struct sw_outstanding) == 56, "no hidden padding");
 /*
  * The worker's mark: the urgent pointer of a segment that has no URG flag and arrives on the
  * loopback device, which no TCP ever sends. What such a segment means, and when it is let through;
- * in any other state of the connection it is dropped.
+ * in any other state of the connection it is dropped. ANSWER and RELEASE acknowledge something of the
+ * request that they are for, REPORT has sw_outstanding.since of it in place of sequence number (the
+ * low half) and acknowledgement: on a connection that goes on they may come too late.
  */
 enum sw_order {
 	SW_ORDER_ANSWER = 0x5357,  /* part of another backend's response: while it is replayed */

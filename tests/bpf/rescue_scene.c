@@ -36,7 +36,7 @@ struct scene make_scene(void **state, const char *frontend, const char *address,
 	service.frontend = frontend;
 	service.address = address;
 	service.retry_on = retry_on;
-	service.retry_timeout = 0;
+	service.retry_timeout = service.request_timeout = 0;
 	for (int i = 0; i < SERVERS; i++)
 		world_serve(scene.world, i, address, SOCK_STREAM);
 	world_publish(scene.world, &service);

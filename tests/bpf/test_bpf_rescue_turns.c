@@ -16,6 +16,8 @@
 #include "base/duration.h"
 #include "datapath/dp_rescue.h"
 #include "model/retry_policy.h"
+#include "rescue/client_peer.h"
+#include "rescue/tcp_segment.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -41,6 +43,184 @@ static void idle_until_heard(struct scene *scene, struct dp_rescue *rescue)
 		dp_rescue_heartbeat(rescue, clock_now());
 	while (!poll(&client, 1, 50) && rounds++ < 400);
 	assert_true(client.revents);
+}
+
+/* What this test sends in the backend's name, where the worker would. */
+struct voice {
+	struct client_netns_cache *cache;
+	struct client_peer client;
+};
+
+static struct voice voice_of(const struct sw_rescue *record)
+{
+	struct voice voice = {.client = client_peer_of(record)};
+
+	assert_int_equal(client_netns_cache_new(&voice.cache), 0);
+	assert_int_equal(client_peer_find(&voice.client, voice.cache, clock_now()), 0);
+	return voice;
+}
+
+static void voice_done(struct voice *voice)
+{
+	client_peer_done(&voice->client);
+	client_netns_cache_free(voice->cache);
+}
+
+static void order(const struct voice *voice, enum sw_order order, uint8_t flags, uint32_t seq,
+		  uint32_t ack, const char *data)
+{
+	assert_int_equal(client_peer_send(&voice->client, order, flags | SEGMENT_ACK, seq, ack,
+					  data, strlen(data)),
+			 0);
+}
+
+static void take_outstanding(void *ret, uint64_t cookie, const struct sw_outstanding *outstanding)
+{
+	struct sw_rescue *record = ret;
+
+	record->cookie = cookie;
+	record->since = outstanding->since;
+	record->client_addr = outstanding->client_addr;
+	record->backend_addr = outstanding->backend_addr;
+	record->client_port = outstanding->client_port;
+	record->backend_port = outstanding->backend_port;
+}
+
+/* The next request is sent, and the worker is told that it takes too long. */
+static struct sw_rescue ask_and_report(struct scene *scene, struct dp_rescue *rescue)
+{
+	struct sw_rescue record = {};
+	struct voice voice;
+
+	dp_rescue_heartbeat(rescue, clock_now());
+	say(scene->client, GET);
+	hear(scene->first, GET);
+	dp_rescue_each_outstanding(rescue, take_outstanding, &record);
+	voice = voice_of(&record);
+	order(&voice, SW_ORDER_REPORT, 0, (uint32_t)record.since, (uint32_t)(record.since >> 32),
+	      "");
+	dp_rescue_consume(rescue, take_record, &record);
+	assert_int_equal(record.kind, SW_RESCUE_REQUEST);
+	assert_int_equal(record.failure, SW_FAILURE_TIMEOUT);
+	voice_done(&voice);
+	return record;
+}
+
+/* Another backend's answer to a request that was answered, while the next one is outstanding. */
+static void test_an_answer_to_an_earlier_request(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_TIMEOUT);
+	struct dp_rescue *rescue = replace_worker(&scene);
+	struct sw_rescue early, late;
+	struct voice voice;
+
+	dial(&scene);
+	scene.first = accept_any(scene.world);
+	early = ask_and_report(&scene, rescue);
+	voice = voice_of(&early);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	late = ask_and_report(&scene, rescue);
+	assert_int_not_equal(early.since, late.since);
+	/* In the right place, and from the start, longer than the answer that there was. */
+	order(&voice, SW_ORDER_ANSWER, 0, late.seq, early.ack, ERR);
+	order(&voice, SW_ORDER_ANSWER, SEGMENT_FIN, early.seq, early.ack, ERR ERR ERR);
+	order(&voice, SW_ORDER_ANSWER, SEGMENT_RST, late.seq, early.ack, "");
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	/* Nor when the next one is held. */
+	early = late;
+	late = ask_and_report(&scene, rescue);
+	order(&voice, SW_ORDER_ANSWER, 0, late.seq, late.ack, "HTTP");
+	order(&voice, SW_ORDER_ANSWER, 0, late.seq + 4, early.ack, ERR);
+	order(&voice, SW_ORDER_RELEASE, 0, late.seq + 4, early.ack, ERR);
+	order(&voice, SW_ORDER_ANSWER, SEGMENT_FIN, late.seq + 4, late.ack, RESCUED + 4);
+	hear(scene.client, RESCUED);
+	hear_end(scene.client);
+	voice_done(&voice);
+	dp_rescue_close(rescue);
+	end_scene(&scene);
+}
+
+/* Only of the request that was meant does the worker get to hear that it takes too long. */
+static void test_a_report_of_an_earlier_request(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_TIMEOUT);
+	struct dp_rescue *rescue = replace_worker(&scene);
+	struct sw_rescue early, late = {};
+	struct voice voice;
+
+	dial(&scene);
+	scene.first = accept_any(scene.world);
+	early = ask_and_report(&scene, rescue);
+	voice = voice_of(&early);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	say(scene.client, GET);
+	hear(scene.first, GET);
+	dp_rescue_consume(rescue, take_record, &late);
+	assert_int_equal(late.kind, SW_RESCUE_OVER);
+	assert_int_equal(late.since, early.since);
+	late = (struct sw_rescue){};
+	dp_rescue_forget_outstanding(rescue, early.cookie);
+	order(&voice, SW_ORDER_REPORT, 0, (uint32_t)early.since, (uint32_t)(early.since >> 32), "");
+	dp_rescue_consume(rescue, take_record, &late);
+	assert_int_equal(late.kind, 0);
+	/* It is still waited for. */
+	dp_rescue_each_outstanding(rescue, take_outstanding, &late);
+	assert_true(late.since > early.since);
+	voice_done(&voice);
+	dp_rescue_close(rescue);
+	end_scene(&scene);
+}
+
+/* A slow answer is an answer: the request that went to another backend meanwhile is called off. */
+static void test_an_answer_after_all(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_TIMEOUT);
+	int second;
+	ssize_t n;
+
+	service.retry_timeout = 60 * NSEC_PER_SEC;
+	service.request_timeout = 50 * NSEC_PER_MSEC;
+	world_publish(scene.world, &service);
+	rescue_worker_set_scan(scene.worker, 10 * NSEC_PER_MSEC);
+	ask(&scene, GET);
+	second = accept_any(scene.world);
+	hear(second, GET);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	n = recv(second, &(char){0}, 1, 0);
+	assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
+	rescue_worker_results(scene.worker, &scene.results);
+	assert_int_equal(scene.results.stats.ended[RESCUE_TIMEOUT][RESCUE_TOO_LATE], 1);
+	say(scene.client, GET);
+	hear(scene.first, GET);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	close(second);
+	end_scene(&scene);
+}
+
+/* It takes too long, and fails while it is replayed, and so does the replay. */
+static void test_a_failure_after_all(void **state)
+{
+	struct scene scene =
+		make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_TIMEOUT | RETRY_5XX);
+	int second;
+
+	service.retry_timeout = 60 * NSEC_PER_SEC;
+	service.request_timeout = 50 * NSEC_PER_MSEC;
+	world_publish(scene.world, &service);
+	rescue_worker_set_scan(scene.worker, 10 * NSEC_PER_MSEC);
+	ask(&scene, GET);
+	second = accept_any(scene.world);
+	hear(second, GET);
+	say(scene.first, ERR);
+	assert_int_equal(poll(&(struct pollfd){.fd = scene.client, .events = POLLIN}, 1, 100), 0);
+	close(second);
+	hear(scene.client, ERR);
+	end_scene(&scene);
 }
 
 /* Within the retry time-out and some time for the worker. */
@@ -134,6 +314,10 @@ static int run(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(test_an_answer_to_an_earlier_request),
+		TEST(test_a_report_of_an_earlier_request),
+		TEST(test_an_answer_after_all),
+		TEST(test_a_failure_after_all),
 		TEST(test_a_failure_that_is_forgotten),
 		TEST(test_a_failure_that_is_let_go),
 		TEST(test_a_client_that_is_not_found),

@@ -203,6 +203,7 @@ void world_publish(struct world *world, const struct world_service *service)
 	port.retry.on = service->retry_on;
 	if (service->retry_timeout)
 		port.retry.timeout = service->retry_timeout;
+	port.retry.request_timeout = service->request_timeout;
 	snprintf(port.name, sizeof(port.name), "%.100s:80/%s", service->name,
 		 service->proto == IPPROTO_UDP ? "udp" : "tcp");
 	assert_int_equal(addr_from_str(service->frontend, &addr), 0);

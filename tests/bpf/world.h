@@ -37,7 +37,8 @@ struct world_service {
 	struct steer_policy steer;
 	const char *source_range; /* who may use the frontend, "10.0.0.0/8"; NULL: everybody */
 	uint32_t retry_on; /* enum retry_failure; all else of the retry policy is the default */
-	uint64_t retry_timeout; /* ns; 0: the default */
+	uint64_t retry_timeout;   /* ns; 0: the default */
+	uint64_t request_timeout; /* ns; 0: none */
 };
 
 extern struct sandbox sandbox;    /* of this program */

@@ -180,12 +180,22 @@ static struct refused *make_refused(struct rescue_env *env, const struct sw_resc
 	return refused;
 }
 
+/* An earlier connection of that socket. */
+static void forget(struct rescue_env *env, uint64_t cookie)
+{
+	struct refused *refused = hashmap_get(env->refused, &cookie, sizeof(cookie));
+
+	if (refused)
+		stop_waiting(refused);
+}
+
 void rescue_connect_report(struct rescue_env *env, const struct sw_rescue *record)
 {
 	struct client_peer client = client_peer_of(record);
 	struct rescue_note note = rescue_note_of(env, record, &client);
 	struct refused *refused = NULL;
 
+	forget(env, record->cookie);
 	if (client_peer_find(&client, env->netns, loop_now(env->loop))) {
 		refuse(env, &client, record);
 		rescue_note_end(&note, env, RESCUE_CLIENT_GONE);
@@ -207,15 +217,25 @@ void rescue_connect_progress(struct rescue_env *env, const struct sw_rescue *rec
 	struct refused *refused =
 		hashmap_get(env->refused, &record->cookie, sizeof(record->cookie));
 
-	if (refused)
+	if (refused && refused->record.since == record->since)
 		refused->told = true;
 }
 
-bool rescue_connect_take(struct rescue_env *env, uint64_t cookie, struct rescue_connected *ret)
+/* The socket may have connected anew since. */
+static bool is_of(const struct refused *refused, const struct sw_rescue *record)
 {
-	struct refused *refused = hashmap_get(env->refused, &cookie, sizeof(cookie));
+	return refused->record.client_port == record->client_port &&
+	       refused->record.backend == record->backend &&
+	       refused->record.service == record->service;
+}
 
-	if (!refused || !refused->accepted)
+bool rescue_connect_take(struct rescue_env *env, const struct sw_rescue *record,
+			 struct rescue_connected *ret)
+{
+	struct refused *refused =
+		hashmap_get(env->refused, &record->cookie, sizeof(record->cookie));
+
+	if (!refused || !refused->accepted || !is_of(refused, record))
 		return false;
 	loop_io_del(&refused->io);
 	*ret = (struct rescue_connected){

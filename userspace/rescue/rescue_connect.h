@@ -28,10 +28,11 @@ struct rescue_connected {
 };
 
 /*
- * Takes the connection that waits for the request of the client's socket with that cookie, and the
- * place in the budget that it has. Returns whether there is one.
+ * Takes the connection that waits for the request of that record, and the place in the budget that it
+ * has. Returns whether there is one.
  */
-bool rescue_connect_take(struct rescue_env *env, uint64_t cookie, struct rescue_connected *ret);
+bool rescue_connect_take(struct rescue_env *env, const struct sw_rescue *record,
+			 struct rescue_connected *ret);
 
 /* Closes all; clients that were not accepted yet see the refusal. */
 void rescue_connect_end_all(struct rescue_env *env);

@@ -91,33 +91,24 @@ static void send_release(const struct client_peer *client, const struct sw_rescu
 
 /*
  * Lets through what was held back. A response that was not kept comes again: its sender has no
- * acknowledgement. A request that just takes long was never held.
+ * acknowledgement. A request that just takes long was never held: no answer is in the way of its own.
  */
 static void release(struct rescue_job *job, enum rescue_outcome outcome)
 {
 	uint8_t ends = job->record.tcp_flags & (SEGMENT_FIN | SEGMENT_RST);
 
-	switch (job->note.cause) {
-	case RESCUE_STATUS:
-		if (job->held.len)
-			send_release(&job->client, &job->record, SEGMENT_PSH | (ends & SEGMENT_FIN),
-				     &job->held);
-		else
-			send_release(&job->client, &job->record, 0, &job->held);
-		break;
-	case RESCUE_RESET:
+	if (job->held.len)
+		send_release(&job->client, &job->record, SEGMENT_PSH | (ends & SEGMENT_FIN),
+			     &job->held);
+	else if (job->record.failure == SW_FAILURE_RESET)
 		send_release(&job->client, &job->record, ends, &job->held);
-		break;
-	case RESCUE_REFUSED:
+	else if (job->record.failure == SW_FAILURE_REFUSED)
 		send_release(&job->client, &job->record, SEGMENT_RST, &job->held);
-		break;
-	case RESCUE_TIMEOUT:
-	case RESCUE_CAUSE_COUNT:
-		end(job, outcome);
-		return;
-	}
+	else
+		send_release(&job->client, &job->record, 0, &job->held);
 	/* The segment may not get there. */
-	dp_rescue_let_go(job->env->datapath, &job->record);
+	if (job->record.failure != SW_FAILURE_TIMEOUT)
+		dp_rescue_let_go(job->env->datapath, &job->record);
 	end(job, outcome);
 }
 
@@ -418,7 +409,7 @@ static bool may_replay(struct rescue_job *job)
 {
 	struct rescue_connected connected;
 
-	if (!rescue_connect_take(job->env, job->record.cookie, &connected))
+	if (!rescue_connect_take(job->env, &job->record, &connected))
 		return rescue_env_begin_replay(job->env, job->record.service);
 	job->connected = connected.fd;
 	job->attempts = connected.attempts;
@@ -446,6 +437,19 @@ static void begin(struct rescue_env *env, const struct sw_rescue *record)
 		consider(job);
 }
 
+/* What took too long has failed by now, and that is held: it must be let through in the end. */
+static void fail_late(struct rescue_job *job, const struct sw_rescue *record)
+{
+	const char *response = (const char *)(record + 1) + record->request_len;
+
+	if (job->record.failure != SW_FAILURE_TIMEOUT)
+		return;
+	job->record.failure = record->failure;
+	job->record.tcp_flags = record->tcp_flags;
+	/* Without memory it comes again. */
+	(void)bytes_append(&job->held, response, record->response_len);
+}
+
 static struct rescue_job *find(const struct rescue_env *env, const struct sw_rescue *record)
 {
 	return hashmap_get(env->jobs, &record->cookie, sizeof(record->cookie));
@@ -460,9 +464,15 @@ void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record, s
 		dp_rescue_let_go(env->datapath, record);
 		return;
 	}
+	if (job && job->record.since != record->since) {
+		end(job, RESCUE_TOO_LATE); /* that was over, or there would be no other */
+		job = NULL;
+	}
 	if (!job) {
 		begin(env, record);
-	} else if (!job->whole) {
+	} else if (job->whole) {
+		fail_late(job, record);
+	} else {
 		if (set_request(job, record))
 			release(job, RESCUE_ERROR);
 		else
@@ -474,7 +484,7 @@ void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record)
 {
 	struct rescue_job *job = find(env, record);
 
-	if (!job)
+	if (!job || job->record.since != record->since)
 		return;
 	job->client_ended |= (record->tcp_flags & SEGMENT_FIN) != 0;
 	if (!job->committed) {
@@ -498,6 +508,14 @@ void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record)
 		pump(job);
 		arm(job);
 	}
+}
+
+void rescue_job_over(struct rescue_env *env, const struct sw_rescue *record)
+{
+	struct rescue_job *job = find(env, record);
+
+	if (job && job->record.since == record->since)
+		end(job, RESCUE_TOO_LATE);
 }
 
 void rescue_job_end_all(struct rescue_env *env)

@@ -20,5 +20,8 @@ void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record, s
 /* SW_RESCUE_PROGRESS. */
 void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record);
 
+/* SW_RESCUE_OVER: nothing of another response has reached the client, and nothing will. */
+void rescue_job_over(struct rescue_env *env, const struct sw_rescue *record);
+
 /* Lets everything through that is held back. */
 void rescue_job_end_all(struct rescue_env *env);

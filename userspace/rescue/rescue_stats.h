@@ -20,7 +20,7 @@ enum rescue_outcome {
 	RESCUE_RESCUED,
 	RESCUE_NO_BUDGET,
 	RESCUE_NO_BACKEND,  /* none other was left, or all failed */
-	RESCUE_TOO_LATE,    /* the retry time-out */
+	RESCUE_TOO_LATE,    /* the retry time-out; or the backend answered itself */
 	RESCUE_UNFIT,       /* pipelined, upgraded, Expect, malformed, or cut off */
 	RESCUE_CLIENT_GONE, /* it closed, or could not be found or reached */
 	RESCUE_TRUNCATED, /* the other backend ended in mid-response: that is what the client sees */

@@ -65,6 +65,9 @@ static void on_record(void *arg, const struct sw_rescue *record, size_t size)
 		rescue_connect_progress(env, record);
 		rescue_job_progress(env, record);
 		break;
+	case SW_RESCUE_OVER:
+		rescue_job_over(env, record);
+		break;
 	case SW_RESCUE_IDLE:
 		rescue_idle_report(env, record, size);
 		break;
@@ -96,7 +99,9 @@ static void ask_for(struct rescue_worker *worker, uint64_t cookie,
 
 	dp_rescue_forget_outstanding(worker->datapath, cookie);
 	if (!client_peer_find(&client, worker->env.netns, worker->now))
-		client_peer_send(&client, SW_ORDER_REPORT, SEGMENT_ACK, 0, 0, NULL, 0);
+		client_peer_send(&client, SW_ORDER_REPORT, SEGMENT_ACK,
+				 (uint32_t)outstanding->since, (uint32_t)(outstanding->since >> 32),
+				 NULL, 0);
 	client_peer_done(&client);
 }
 
