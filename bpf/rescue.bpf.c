@@ -24,6 +24,36 @@ static __always_inline struct bpf_sock *tcp_socket(struct __sk_buff *skb)
 	return sk && sk->protocol == IPPROTO_TCP ? sk : NULL;
 }
 
+/*
+ * While the connection is another backend's, or may be in a moment, whatever becomes of its own: swerved
+ * must not close it.
+ */
+static __always_inline bool is_taken(const struct request *request)
+{
+	__u32 turn = request->turn;
+
+	if (turn == TURN_REQUEST)
+		return request->is_reported;
+	return turn >= TURN_DEFERRED && turn <= TURN_ANSWERED;
+}
+
+static __always_inline void mark_taken(struct bpf_sock *sk, struct request *request)
+{
+	bool taken = is_taken(request);
+	struct sw_socket *socket;
+
+	if (taken == !!request->is_taken)
+		return;
+	request->is_taken = taken;
+	socket = bpf_sk_storage_get(&sw_sockets, sk, 0, 0);
+	if (!socket)
+		return;
+	if (taken)
+		socket->flags |= SW_SOCKET_TAKEN;
+	else
+		socket->flags &= ~SW_SOCKET_TAKEN;
+}
+
 SEC("cgroup_skb/egress")
 int rescue_egress(struct __sk_buff *skb)
 {
@@ -39,8 +69,10 @@ int rescue_egress(struct __sk_buff *skb)
 		return PACKET_PASS;
 	}
 	request = bpf_sk_storage_get(&sw_requests, sk, 0, 0);
-	if (request && packet_read(skb, &packet))
+	if (request && packet_read(skb, &packet)) {
 		sent(skb, request, &packet);
+		mark_taken(sk, request);
+	}
 	return PACKET_PASS;
 }
 
@@ -67,18 +99,6 @@ int rescue_established(struct bpf_sock_ops *ctx)
 	bpf_setsockopt(ctx, SOL_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
 	bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	return 1;
-}
-
-/* The connection is another backend's now, whatever becomes of its own: swerved must not close it. */
-static __always_inline void mark_taken(struct bpf_sock *sk, const struct request *request)
-{
-	struct sw_socket *socket;
-
-	if (request->turn < TURN_DEFERRED || request->turn > TURN_ANSWERED)
-		return;
-	socket = bpf_sk_storage_get(&sw_sockets, sk, 0, 0);
-	if (socket)
-		socket->flags |= SW_SOCKET_TAKEN;
 }
 
 SEC("cgroup_skb/ingress")

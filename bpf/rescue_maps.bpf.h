@@ -30,7 +30,8 @@ struct request {
 	struct bpf_spin_lock lock; /* for `turn`: the programs run on several CPUs at once */
 	__u32 turn;                /* enum turn */
 	__u32 end;                 /* sequence number after the captured part of the request */
-	__u16 window_shift;        /* what the SYN said */
+	__u8 window_shift;         /* what the SYN said */
+	__u8 is_taken;             /* SW_SOCKET_TAKEN was set */
 	__u16 is_reported; /* in TURN_REQUEST: the worker was told, and may answer for the backend */
 	__u64 held_until;  /* ns: then the failure is let go, whatever the worker does */
 	struct sw_rescue rescue;

@@ -66,7 +66,7 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->rescue.request_len = 0;
 	request->rescue.ack = request->end = packet->seq + 1;
 	request->window_shift = packet_window_shift(skb, packet);
-	request->is_reported = false;
+	request->is_reported = request->is_taken = false;
 	request->turn = TURN_CONNECTING;
 	outstanding_add(request);
 }

@@ -12,6 +12,7 @@
 
 #include "bpf/rescue_scene.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "datapath/dp_rescue.h"
@@ -19,9 +20,12 @@
 #include "rescue/client_peer.h"
 #include "rescue/tcp_segment.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -174,6 +178,56 @@ static void test_a_report_of_an_earlier_request(void **state)
 	end_scene(&scene);
 }
 
+/* Whether swerved leaves the connection open though its backend is down. */
+static bool is_taken(const struct scene *scene)
+{
+	_cleanup_close_ int map = -1;
+	struct sw_socket socket;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/sw_sockets", sandbox.pin_dir);
+	map = bpf_obj_get(path);
+	assert_true(map >= 0);
+	assert_int_equal(bpf_map_lookup_elem(map, &scene->client, &socket), 0);
+	return socket.flags & SW_SOCKET_TAKEN;
+}
+
+static void test_whose_connection_it_is(void **state)
+{
+	struct scene scene =
+		make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_TIMEOUT | RETRY_5XX);
+	struct dp_rescue *rescue = replace_worker(&scene);
+	struct sw_rescue record;
+	struct voice voice;
+
+	dial(&scene);
+	scene.first = accept_any(scene.world);
+	assert_false(is_taken(&scene));
+	record = ask_and_report(&scene, rescue);
+	assert_true(is_taken(&scene));
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	assert_false(is_taken(&scene));
+	/* No other backend has an answer. */
+	record = ask_and_report(&scene, rescue);
+	assert_true(is_taken(&scene));
+	voice = voice_of(&record);
+	order(&voice, SW_ORDER_RELEASE, 0, record.seq, record.ack, "");
+	assert_false(is_taken(&scene));
+	/* Nor has one when it fails in the end. */
+	dp_rescue_heartbeat(rescue, clock_now());
+	say(scene.first, ERR);
+	while (record.failure != SW_FAILURE_STATUS)
+		dp_rescue_consume(rescue, take_record, &record);
+	assert_true(is_taken(&scene));
+	order(&voice, SW_ORDER_RELEASE, SEGMENT_PSH, record.seq, record.ack, ERR);
+	hear(scene.client, ERR);
+	assert_false(is_taken(&scene));
+	voice_done(&voice);
+	dp_rescue_close(rescue);
+	end_scene(&scene);
+}
+
 /* A slow answer is an answer: the request that went to another backend meanwhile is called off. */
 static void test_an_answer_after_all(void **state)
 {
@@ -316,6 +370,7 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_answer_to_an_earlier_request),
 		TEST(test_a_report_of_an_earlier_request),
+		TEST(test_whose_connection_it_is),
 		TEST(test_an_answer_after_all),
 		TEST(test_a_failure_after_all),
 		TEST(test_a_failure_that_is_forgotten),
