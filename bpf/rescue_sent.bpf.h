@@ -45,6 +45,17 @@ static __always_inline struct request *request_open(struct bpf_sock *sk,
 	return request;
 }
 
+/* The socket connects to something that is none of ours: what it had before says nothing of that. */
+static __always_inline void close_earlier(struct bpf_sock *sk)
+{
+	struct request *request = bpf_sk_storage_get(&sw_requests, sk, 0, 0);
+
+	if (!request)
+		return;
+	outstanding_remove(request);
+	bpf_sk_storage_delete(&sw_requests, sk);
+}
+
 /* A SYN, perhaps for the second time. */
 static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 				     const struct packet *packet)
@@ -55,8 +66,10 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	    (request->turn == TURN_CONNECTING || request->turn == TURN_DEFERRED))
 		return;
 	request = request_open(sk, packet);
-	if (!request)
+	if (!request) {
+		close_earlier(sk);
 		return;
+	}
 	request->rescue.cookie = bpf_get_socket_cookie(skb);
 	request->rescue.since = bpf_ktime_get_ns();
 	request->rescue.client_addr = packet->source;

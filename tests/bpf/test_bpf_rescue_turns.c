@@ -364,6 +364,33 @@ static void test_a_socket_that_is_bound_to_a_device(void **state)
 	end_scene(&scene);
 }
 
+/* connect() fails, and the socket goes to a server that is of no service. */
+static void test_a_socket_that_connects_elsewhere(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
+	uint16_t port = world_serve(scene.world, SERVERS, "127.0.0.1", SOCK_STREAM);
+	struct sockaddr_storage sa;
+	socklen_t len = world_sockaddr(AF_INET, service.frontend, 80, &sa);
+
+	for (int i = 0; i < SERVERS; i++)
+		world_shut(scene.world, i);
+	scene.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	limit_waiting(scene.client);
+	assert_int_equal(connect(scene.client, (struct sockaddr *)&sa, len), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	len = world_sockaddr(AF_INET, "127.0.0.1", port, &sa);
+	assert_int_equal(connect(scene.client, (struct sockaddr *)&sa, len), 0);
+	scene.first = accept4(scene.world->servers[SERVERS], NULL, NULL, SOCK_CLOEXEC);
+	limit_waiting(scene.first);
+	say(scene.client, GET);
+	hear(scene.first, GET);
+	say(scene.first, ERR);
+	hear(scene.client, ERR);
+	rescue_worker_results(scene.worker, &scene.results);
+	assert_int_equal(scene.results.notes, 0);
+	end_scene(&scene);
+}
+
 static int run(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
@@ -377,6 +404,7 @@ static int run(void)
 		TEST(test_a_failure_that_is_let_go),
 		TEST(test_a_client_that_is_not_found),
 		TEST(test_a_socket_that_is_bound_to_a_device),
+		TEST(test_a_socket_that_connects_elsewhere),
 	};
 #undef TEST
 
