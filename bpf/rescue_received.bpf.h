@@ -225,7 +225,7 @@ static __always_inline int received_connecting(struct bpf_sock *sk, struct reque
 	return PACKET_PASS;
 }
 
-/* The pod ended between handshake and request: there is nothing to replay yet. */
+/* The pod ended between handshake and request: there is nothing to replay yet, and may never be. */
 static __always_inline int received_fresh(struct request *request, const struct packet *packet)
 {
 	if (!(packet->flags & (TCP_FIN | TCP_RST)) || packet->len)
@@ -235,7 +235,13 @@ static __always_inline int received_fresh(struct request *request, const struct 
 		return PACKET_PASS;
 	request->rescue.failure = SW_FAILURE_RESET;
 	request->rescue.tcp_flags = packet->flags;
-	return turn_hold(request, TURN_FRESH, TURN_DEFERRED) ? PACKET_DROP : PACKET_PASS;
+	request->rescue.seq = packet->seq;
+	if (!turn_hold(request, TURN_FRESH, TURN_DEFERRED))
+		return PACKET_PASS;
+	if (report(request, SW_RESCUE_IDLE, 0))
+		return PACKET_DROP;
+	request->turn = TURN_FRESH;
+	return PACKET_PASS;
 }
 
 /*

@@ -77,6 +77,7 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->rescue.backend_addr = packet->target;
 	request->rescue.backend_port = packet->target_port;
 	request->rescue.request_len = 0;
+	request->rescue.received = 0;
 	request->rescue.ack = request->end = packet->seq + 1;
 	request->window_shift = packet_window_shift(skb, packet);
 	request->is_reported = request->is_taken = false;

@@ -364,6 +364,25 @@ static void test_a_socket_that_is_bound_to_a_device(void **state)
 	end_scene(&scene);
 }
 
+/* The end of a connection that was not used is held like that of one that is kept. */
+static void test_an_end_before_any_request(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	service.retry_timeout = 60 * NSEC_PER_SEC;
+	world_publish(scene.world, &service);
+	dial(&scene);
+	scene.first = accept_any(scene.world);
+	close(scene.first);
+	hear_end(scene.client);
+	close(scene.client);
+	dial(&scene);
+	scene.first = accept_any(scene.world);
+	close_with_reset(&scene.first);
+	hear_reset(scene.client);
+	end_scene(&scene);
+}
+
 /* connect() fails, and the socket goes to a server that is of no service. */
 static void test_a_socket_that_connects_elsewhere(void **state)
 {
@@ -405,6 +424,7 @@ static int run(void)
 		TEST(test_a_client_that_is_not_found),
 		TEST(test_a_socket_that_is_bound_to_a_device),
 		TEST(test_a_socket_that_connects_elsewhere),
+		TEST(test_an_end_before_any_request),
 	};
 #undef TEST
 

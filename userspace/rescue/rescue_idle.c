@@ -131,7 +131,7 @@ void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, 
 	forget(env, record->cookie);
 	if (client_peer_find(&client, env->netns, loop_now(env->loop)) ||
 	    size < sizeof(*record) + record->request_len + record->response_len ||
-	    !rescue_idle_may_go_on(record, (const char *)(record + 1)) ||
+	    (record->request_len && !rescue_idle_may_go_on(record, (const char *)(record + 1))) ||
 	    !has_other_backend(env, record) || keep(env, record, &client))
 		let_through(env, &client, record);
 	client_peer_done(&client);
