@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #define SEC NSEC_PER_SEC
+#define MS  NSEC_PER_MSEC
 
 static void test_lag(void **arg)
 {
@@ -31,9 +32,27 @@ static void test_lag(void **arg)
 	assert_int_equal(health_lag_factor(&lag, 1008 * SEC), 1);
 }
 
+/* A probe of which half the time passed without us. */
+static void test_slept_while_a_probe_was_under_way(void **arg)
+{
+	struct health_lag lag = {};
+
+	(void)arg;
+	assert_false(health_lag_slept(&lag, 1000 * MS, 50 * MS));
+	health_lag_pulse(&lag, 1015 * MS, 1020 * MS);
+	assert_false(health_lag_slept(&lag, 1000 * MS, 8 * MS));
+	health_lag_pulse(&lag, 1015 * MS, 1045 * MS);
+	assert_true(health_lag_slept(&lag, 1000 * MS, 50 * MS));
+	assert_false(health_lag_slept(&lag, 1000 * MS, 500 * MS));
+	assert_false(health_lag_slept(&lag, 1045 * MS, 50 * MS));
+	health_lag_pulse(&lag, 1065 * MS, 1066 * MS);
+	assert_true(health_lag_slept(&lag, 1000 * MS, 50 * MS));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_lag)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_slept_while_a_probe_was_under_way),
+					   cmocka_unit_test(test_lag)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,10 @@ static uint64_t random_seed(const struct loop *loop)
 static int arm_scan(struct health *health)
 {
 	uint64_t interval = SCAN_INTERVAL + health_demand_groups(health->demand) * SCAN_PER_GROUP;
-	int r = loop_timer_arm(health->loop, &health->scan, loop_now(health->loop) + interval);
+	int r;
+
+	health->scan_due = loop_now(health->loop) + interval;
+	r = loop_timer_arm(health->loop, &health->scan, health->scan_due);
 
 	health->scanning = !r;
 	return r;
@@ -69,9 +72,10 @@ static void on_scan(struct loop_timer *timer, uint64_t now)
 {
 	struct health *health = container_of(timer, struct health, scan);
 
+	health_lag_pulse(&health->lag, health->scan_due, now);
 	health_demand_scan(health->demand, now, target_wake, health);
 	health->scanning = false;
-	if (health_demand_groups(health->demand))
+	if (hashmap_len(health->targets))
 		arm_scan(health); /* if that fails, the next backend that is added does it */
 }
 
@@ -172,7 +176,7 @@ int health_add(struct health *health, const struct health_target *what,
 	r = target_new(health, what, spec, &target);
 	if (!r)
 		r = target_begin(target);
-	if (!r && target->demand.group && !health->scanning)
+	if (!r && !health->scanning)
 		r = arm_scan(health);
 	if (!r)
 		r = hashmap_put(health->targets, &what->id, sizeof(what->id), target);

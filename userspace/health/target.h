@@ -44,6 +44,7 @@ struct health {
 	struct health_demand *demand;
 	struct health_queue queue;
 	struct loop_timer scan;
+	uint64_t scan_due;
 	bool scanning; /* the timer is armed */
 };
 

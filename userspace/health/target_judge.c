@@ -204,7 +204,8 @@ void target_finish(struct target *target, const struct probe_result *result)
 	bool counts = probe_judge(result, &verdict);
 
 	if (result->error == -ETIMEDOUT &&
-	    health_schedule_late(target->probe.timeout, target->started, now)) {
+	    (health_schedule_late(target->probe.timeout, target->started, now) ||
+	     health_lag_slept(&target->health->lag, target->started, target->probe.timeout))) {
 		health_lag_note(&target->health->lag, now);
 		counts = false;
 	}
