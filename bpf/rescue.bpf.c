@@ -115,7 +115,7 @@ int rescue_ingress(struct __sk_buff *skb)
 	if (!request || !packet_read(skb, &packet))
 		return PACKET_PASS;
 	if (is_order(skb, &packet))
-		verdict = ordered(sk, request, &packet);
+		verdict = ordered(skb, sk, request, &packet);
 	else
 		verdict = received(skb, sk, request, &packet);
 	mark_taken(sk, request);

@@ -22,6 +22,14 @@ enum turn {
 	TURN_IGNORED,  /* left alone for good: not HTTP/1, pipelined, closed */
 };
 
+/* Parts of `bytes`. The request and the response that was held back share the first. */
+enum {
+	LAST_RESPONSE_AT = SW_REQUEST_MAX,
+	LAST_REQUEST_AT = LAST_RESPONSE_AT + SW_LAST_MAX,
+	BYTES_SIZE = LAST_REQUEST_AT + SW_LAST_MAX,
+};
+_Static_assert(BYTES_SIZE == SW_REQUEST_MAX + SW_RESPONSE_MAX, "both may be copied to there");
+
 /*
  * Value of sw_requests, in the socket's storage: only of sockets of services that opted in. The
  * request and the response that was held back follow the record, so that all can be sent at once.
@@ -35,7 +43,7 @@ struct request {
 	__u16 is_reported; /* in TURN_REQUEST: the worker was told, and may answer for the backend */
 	__u64 held_until;  /* ns: then the failure is let go, whatever the worker does */
 	struct sw_rescue rescue;
-	char bytes[SW_REQUEST_MAX + SW_RESPONSE_MAX];
+	char bytes[BYTES_SIZE];
 };
 
 struct {

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "rescue_exchange.bpf.h"
 #include "rescue_turn.bpf.h"
 #include "sense.bpf.h"
 
@@ -38,42 +39,10 @@ static __always_inline __u32 keep_response(struct __sk_buff *skb, struct request
 	__u64 used = request->rescue.request_len;
 
 	barrier_var(used);
-	if (used > SW_REQUEST_MAX ||
+	if (used > SW_REQUEST_MAX || used + packet->len > SW_REQUEST_MAX ||
 	    !packet_copy(skb, packet->offset, request->bytes + used, packet->len, SW_RESPONSE_MAX))
 		return 0;
 	return packet->len;
-}
-
-/*
- * The end of a connection matters while it is idle, if it may be used again: the next request may be
- * on its way already. The worker tells it from the request and the response's first and last bytes
- * and its length.
- */
-static __always_inline void note_first(struct __sk_buff *skb, struct request *request,
-				       const struct packet *packet)
-{
-	__u64 used = request->rescue.request_len, len = packet->len;
-
-	barrier_var(used);
-	if (len > SW_IDLE_MAX)
-		len = SW_IDLE_MAX;
-	if (used > SW_REQUEST_MAX ||
-	    !packet_copy(skb, packet->offset, request->bytes + used, len, SW_IDLE_MAX))
-		return;
-	request->rescue.response_len = len;
-}
-
-static __always_inline void note_last(struct __sk_buff *skb, struct request *request,
-				      const struct packet *packet)
-{
-	__u32 end = packet->seq + packet->len - request->rescue.seq;
-
-	if (packet->len < sizeof(request->rescue.tail) ||
-	    (__s32)(end - request->rescue.received) <= 0)
-		return;
-	request->rescue.received = end;
-	bpf_skb_load_bytes(skb, skb->len - sizeof(request->rescue.tail), request->rescue.tail,
-			   sizeof(request->rescue.tail));
 }
 
 /* Eight characters as a number, as they look in a register that they were shifted into. */
@@ -99,11 +68,9 @@ static __noinline bool may_stay_open(const struct request *request, bool is_resp
 	bool is_old = false;
 
 	if (is_response) {
-		from = len;
-		len = request->rescue.response_len;
+		from = LAST_RESPONSE_AT;
+		len = request->rescue.last_response_len;
 	}
-	if (from > SW_REQUEST_MAX)
-		return false;
 	for (__u64 i = 0; i < LOOK_MAX; i++) {
 		if (i >= len)
 			break;
@@ -122,13 +89,11 @@ static __noinline bool may_stay_open(const struct request *request, bool is_resp
 static __always_inline int received_more(struct __sk_buff *skb, struct request *request,
 					 const struct packet *packet)
 {
-	__u32 kept = request->rescue.response_len;
-
 	if (packet->len) {
-		note_last(skb, request, packet);
+		note_response(skb, request, packet);
 		return PACKET_PASS;
 	}
-	if (!(packet->flags & (TCP_FIN | TCP_RST)) || !kept ||
+	if (!(packet->flags & (TCP_FIN | TCP_RST)) || !request->rescue.last_response_len ||
 	    packet->seq - request->rescue.seq != request->rescue.received ||
 	    !is_retried_on(request, SW_FAILURE_RESET) || !may_stay_open(request, false) ||
 	    !may_stay_open(request, true))
@@ -137,7 +102,7 @@ static __always_inline int received_more(struct __sk_buff *skb, struct request *
 	request->rescue.tcp_flags = packet->flags;
 	if (!turn_hold(request, TURN_RESPONSE, TURN_DEFERRED))
 		return PACKET_PASS;
-	if (report(request, SW_RESCUE_IDLE, kept))
+	if (report(request, SW_RESCUE_IDLE, 0))
 		return PACKET_DROP;
 	request->turn = TURN_RESPONSE;
 	return PACKET_PASS;
@@ -167,7 +132,8 @@ static __always_inline int hold(struct __sk_buff *skb, struct bpf_sock *sk, stru
 	request->rescue.tcp_flags = packet->flags;
 	if (!is_retried_on(request, failure) || !may_replay(request) ||
 	    !turn_hold(request, TURN_REQUEST, TURN_HELD)) {
-		request_over(request, TURN_RESPONSE);
+		if (request_over(request, TURN_RESPONSE))
+			begin_response(skb, request, packet);
 		return PACKET_PASS;
 	}
 	outstanding_remove(request);
@@ -176,6 +142,7 @@ static __always_inline int hold(struct __sk_buff *skb, struct bpf_sock *sk, stru
 	if (report(request, SW_RESCUE_REQUEST, keep_response(skb, request, packet)))
 		return PACKET_DROP;
 	request->turn = TURN_RESPONSE;
+	begin_response(skb, request, packet);
 	return PACKET_PASS;
 }
 
@@ -191,10 +158,8 @@ static __always_inline int received_response(struct __sk_buff *skb, struct bpf_s
 		status = http_status(skb, packet);
 		if (is_retryable(status))
 			return hold(skb, sk, request, packet, SW_FAILURE_STATUS);
-		if (!request_over(request, status ? TURN_RESPONSE : TURN_IGNORED))
-			return PACKET_PASS;
-		note_first(skb, request, packet);
-		note_last(skb, request, packet);
+		if (request_over(request, status ? TURN_RESPONSE : TURN_IGNORED))
+			begin_response(skb, request, packet);
 		return PACKET_PASS;
 	}
 	if (!ahead && packet->flags & (TCP_FIN | TCP_RST))
@@ -320,8 +285,8 @@ static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 	case TURN_REQUEST:
 		return received_response(skb, sk, request, packet);
 	case TURN_SKIPPED:
-		if (packet->len)
-			turn_move(request, TURN_SKIPPED, TURN_RESPONSE);
+		if (packet->len && turn_move(request, TURN_SKIPPED, TURN_RESPONSE))
+			begin_response(skb, request, packet);
 		return PACKET_PASS;
 	case TURN_RESPONSE:
 		return received_more(skb, request, packet);
@@ -370,13 +335,15 @@ static __always_inline int ordered_answer(struct request *request, const struct 
 	return PACKET_PASS;
 }
 
-static __always_inline int ordered_release(struct request *request, const struct packet *packet)
+static __always_inline int ordered_release(struct __sk_buff *skb, struct request *request,
+					   const struct packet *packet)
 {
 	if (request->turn == TURN_REQUEST && is_for(request, packet))
 		request->is_reported = false;
-	if (!(is_for(request, packet) && turn_move(request, TURN_HELD, TURN_RESPONSE)) &&
-	    !(packet->ack == request->rescue.ack &&
-	      turn_move(request, TURN_DEFERRED, TURN_IGNORED)))
+	if (is_for(request, packet) && turn_move(request, TURN_HELD, TURN_RESPONSE))
+		begin_response(skb, request, packet);
+	else if (packet->ack != request->rescue.ack ||
+		 !turn_move(request, TURN_DEFERRED, TURN_IGNORED))
 		return PACKET_DROP;
 	return packet->len || packet->flags & (TCP_FIN | TCP_RST) ? PACKET_PASS : PACKET_DROP;
 }
@@ -428,14 +395,14 @@ static __always_inline bool is_order(const struct __sk_buff *skb, const struct p
 	       !(packet->flags & TCP_URG) && skb->ifindex == SW_ORDER_IFINDEX;
 }
 
-static __always_inline int ordered(struct bpf_sock *sk, struct request *request,
-				   const struct packet *packet)
+static __always_inline int ordered(struct __sk_buff *skb, struct bpf_sock *sk,
+				   struct request *request, const struct packet *packet)
 {
 	switch (packet->urgent) {
 	case SW_ORDER_ANSWER:
 		return ordered_answer(request, packet);
 	case SW_ORDER_RELEASE:
-		return ordered_release(request, packet);
+		return ordered_release(skb, request, packet);
 	case SW_ORDER_END:
 		return ordered_end(request);
 	default:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "peer.bpf.h"
+#include "rescue_exchange.bpf.h"
 #include "rescue_turn.bpf.h"
 #include "sources.bpf.h"
 
@@ -77,7 +78,9 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->rescue.backend_addr = packet->target;
 	request->rescue.backend_port = packet->target_port;
 	request->rescue.request_len = 0;
-	request->rescue.received = 0;
+	request->rescue.last_sent = 0;
+	request->rescue.last_request_len = 0;
+	forget_response(request);
 	request->rescue.ack = request->end = packet->seq + 1;
 	request->window_shift = packet_window_shift(skb, packet);
 	request->is_reported = request->is_taken = false;
@@ -120,21 +123,30 @@ static __always_inline void count_request(const struct request *request)
 static __always_inline bool begin(struct __sk_buff *skb, struct request *request,
 				  const struct packet *packet)
 {
+	keep_request(request, packet);
 	request->is_reported = false;
 	request->rescue.request_len = 0;
 	request->rescue.method = 0;
 	request->rescue.response_len = 0;
-	request->rescue.received = 0;
 	request->rescue.since = bpf_ktime_get_ns();
 	request->rescue.seq = packet->ack;
 	request->rescue.window = (__u32)packet->window << (request->window_shift & 15);
 	count_request(request);
-	return capture(skb, request, packet);
+	if (packet->len <= SW_REQUEST_MAX)
+		return capture(skb, request, packet);
+	/* Only to see later where it has ended. */
+	if (packet_copy(skb, packet->offset, request->bytes, SW_LAST_MAX, SW_LAST_MAX)) {
+		request->rescue.request_len = SW_LAST_MAX;
+		request->rescue.ack = request->end = packet->seq + SW_LAST_MAX;
+	}
+	return false;
 }
 
 static __always_inline void sent_first(struct __sk_buff *skb, struct request *request,
 				       const struct packet *packet)
 {
+	if (request->rescue.request_len && (__s32)(packet->seq - request->end) < 0)
+		return; /* sent before */
 	if (begin(skb, request, packet)) {
 		/* The response can not be there before this packet has left. */
 		request->turn = TURN_REQUEST;

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "rescue_exchange.bpf.h"
 #include "rescue_maps.bpf.h"
 #include "rescue_packet.bpf.h"
 
@@ -122,14 +123,14 @@ static __always_inline bool may_replay(const struct request *request)
 	       policy->retry_methods & request->rescue.method;
 }
 
-/* Hands the record, the request and `response_len` bytes behind it to the worker. */
+/* Hands the record, the request, `response_len` bytes behind it, and what was before to the worker. */
 static __always_inline bool report(struct request *request, __u8 kind, __u32 response_len)
 {
 	__u64 len = request->rescue.request_len;
 
 	request->rescue.kind = kind;
 	request->rescue.response_len = response_len;
-	len += response_len;
+	len = append_last(request, len + response_len);
 	barrier_var(len);
 	if (len > sizeof(request->bytes))
 		return false;

@@ -17,7 +17,7 @@
 enum {
 	SW_REQUEST_MAX = 4096,  /* bytes of a request that can be replayed */
 	SW_RESPONSE_MAX = 3584, /* bytes of a held response that are kept */
-	SW_IDLE_MAX = 1024,     /* bytes of a response that are kept to see whether it was whole */
+	SW_LAST_MAX = 1792, /* bytes of an exchange's request, and of its response, that are kept */
 	SW_RESCUES_SIZE = 4194304,
 	SW_MAX_OUTSTANDING = 65536,
 	SW_MAX_LET_GO = 4096,
@@ -61,9 +61,14 @@ enum sw_rescue_kind {
 	SW_RESCUE_OVER = 5, /* a request that took too long: the backend has answered after all */
 };
 
+/* Where the parts of a record that come behind those that were held begin. */
+#define SW_LAST_ALIGN(len) (((len) + 7) & ~7ULL)
+
 /*
  * Record of sw_rescues: this, then the request, then the payload of the response that was held
- * back, as far as it was kept. PROGRESS and OVER have neither; IDLE has the last request, and the first bytes of its response.
+ * back, as far as it was kept. Then, each from a multiple of 8 bytes on, how the response before began,
+ * and the request before. PROGRESS and OVER have none of them; IDLE has no response that was held back,
+ * and the one before is that to the request.
  */
 struct sw_rescue {
 	__u64 cookie; /* of the client's socket */
@@ -75,21 +80,24 @@ struct sw_rescue {
 	__u16 backend_port;
 	__u16 frontend_port;
 	__u16 request_len;
-	__u16 response_len; /* 0: none was held, or it was too large to keep */
-	__u8 kind;          /* enum sw_rescue_kind */
-	__u8 failure;       /* enum sw_failure, one bit */
-	__u8 tcp_flags;     /* of what was held back, PROGRESS: of that segment */
-	__u8 method;        /* enum sw_method, one bit; 0: none of them */
-	__u16 pad;          /* 0 */
-	__u32 service;      /* index into sw_services */
-	__u32 backend;      /* index into sw_backends */
-	__u32 seq;          /* the next that the client expects from the backend */
-	__u32 ack;          /* the next that the client will send */
-	__u32 window;       /* bytes that the client takes from seq on (PROGRESS) */
-	__u32 received;     /* IDLE: the length of that response, as far as it came */
-	__u8 tail[4];       /* IDLE: how it ended */
+	__u16 response_len;     /* 0: none was held, or it was too large to keep */
+	__u8 kind;              /* enum sw_rescue_kind */
+	__u8 failure;           /* enum sw_failure, one bit */
+	__u8 tcp_flags;         /* of what was held back, PROGRESS: of that segment */
+	__u8 method;            /* enum sw_method, one bit; 0: none of them */
+	__u16 last_request_len; /* what is kept of the request before */
+	__u32 service;          /* index into sw_services */
+	__u32 backend;          /* index into sw_backends */
+	__u32 seq;              /* the next that the client expects from the backend */
+	__u32 ack;              /* the next that the client will send */
+	__u32 window;           /* bytes that the client takes from seq on (PROGRESS) */
+	__u32 received;         /* the length of the response before, as far as it came */
+	__u8 tail[8];           /* how it ended */
+	__u32 last_sent; /* bytes from the beginning of the request before to this one; 0: the first */
+	__u16 last_response_len; /* what is kept of the response before */
+	__u16 pad;               /* 0 */
 };
-_Static_assert(sizeof(struct sw_rescue) == 112, "no hidden padding");
+_Static_assert(sizeof(struct sw_rescue) == 120, "no hidden padding");
 
 /* Value of sw_outstanding, by the socket's cookie: a request, or a SYN, that waits for an answer. */
 struct sw_outstanding {

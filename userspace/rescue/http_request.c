@@ -86,12 +86,19 @@ static enum http_request_verdict body_verdict(const struct framing *framing, con
 	return (size_t)used < len ? HTTP_REQUEST_PIPELINED : HTTP_REQUEST_WHOLE;
 }
 
+/* Reads the head, moves *at behind it. */
 static enum http_request_verdict head_verdict(const char *data, size_t len, size_t *at,
 					      struct framing *framing)
 {
+	size_t line_len = http_line_len(data, len, 0);
 	struct http_field field;
 	int r;
 
+	if (!line_len)
+		return HTTP_REQUEST_PARTIAL;
+	if (line_len < 2 || data[line_len - 2] != '\r' || !is_request_line(data, line_len - 2))
+		return HTTP_REQUEST_MALFORMED;
+	*at = line_len;
 	while ((r = http_field_next(data, len, at, &field)) > 0) {
 		enum http_request_verdict verdict = read_field(&field, framing);
 
@@ -103,21 +110,29 @@ static enum http_request_verdict head_verdict(const char *data, size_t len, size
 	return r < 0 ? HTTP_REQUEST_MALFORMED : HTTP_REQUEST_WHOLE;
 }
 
+bool http_request_is_whole(const char *data, size_t len, uint64_t size)
+{
+	struct framing framing = {};
+	size_t at = 0;
+
+	if (size < len || head_verdict(data, len, &at, &framing) != HTTP_REQUEST_WHOLE)
+		return false;
+	if (size > len)
+		return !framing.chunked && framing.length == size - at;
+	return body_verdict(&framing, data + at, len - at) == HTTP_REQUEST_WHOLE;
+}
+
 enum http_request_verdict http_request_parse(const char *data, size_t len, struct http_request *ret)
 {
-	size_t line_len = http_line_len(data, len, 0), at = line_len;
 	enum http_request_verdict verdict;
 	struct framing framing = {};
+	size_t at = 0;
 
-	if (!line_len)
-		return HTTP_REQUEST_PARTIAL;
-	if (line_len < 2 || data[line_len - 2] != '\r' || !is_request_line(data, line_len - 2))
-		return HTTP_REQUEST_MALFORMED;
 	verdict = head_verdict(data, len, &at, &framing);
 	if (verdict == HTTP_REQUEST_WHOLE)
 		verdict = body_verdict(&framing, data + at, len - at);
 	if (verdict == HTTP_REQUEST_WHOLE)
-		*ret = (struct http_request){.line_len = line_len,
+		*ret = (struct http_request){.line_len = http_line_len(data, len, 0),
 					     .is_head = !strncmp(data, "HEAD ", 5)};
 	return verdict;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum http_request_verdict {
 	HTTP_REQUEST_WHOLE,     /* one request, all of it */
@@ -18,6 +19,12 @@ struct http_request {
 	size_t line_len; /* of the request line, with its CRLF */
 	bool is_head;    /* its response has no body */
 };
+
+/*
+ * Whether `size` bytes that begin with these `len` are all of one such request, be it too long to be
+ * seen as a whole: then its Content-Length says so.
+ */
+bool http_request_is_whole(const char *data, size_t len, uint64_t size);
 
 /* *ret is set for HTTP_REQUEST_WHOLE only. */
 enum http_request_verdict http_request_parse(const char *data, size_t len,

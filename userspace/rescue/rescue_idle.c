@@ -7,8 +7,7 @@
 #include "datapath/dp_rescue.h"
 #include "loop/loop.h"
 #include "rescue/client_peer.h"
-#include "rescue/http_persistence.h"
-#include "rescue/http_response.h"
+#include "rescue/last_exchange.h"
 #include "rescue/rescue_attempts.h"
 #include "rescue/rescue_env.h"
 #include "rescue/tcp_segment.h"
@@ -26,36 +25,6 @@ struct idle_end {
 	struct client_peer client;
 	struct loop_timer timer;
 };
-
-static bool is_whole(const struct sw_rescue *record, const char *head)
-{
-	struct http_response response = {.to_head = record->method == SW_METHOD_HEAD};
-	uint64_t rest = record->received - record->response_len;
-	struct bytes out = {};
-	bool whole = false;
-
-	if (record->received < record->response_len ||
-	    http_response_feed(&response, head, record->response_len, &out))
-		goto out;
-	if (response.state == HTTP_RESPONSE_DONE)
-		whole = !rest;
-	else if (response.state == HTTP_RESPONSE_LENGTH)
-		whole = rest == response.left;
-	else if (response.state == HTTP_RESPONSE_CHUNKED)
-		whole = !memcmp(record->tail, "\r\n\r\n", sizeof(record->tail));
-out:
-	bytes_done(&out);
-	http_response_free(&response);
-	return whole;
-}
-
-bool rescue_idle_may_go_on(const struct sw_rescue *record, const char *bytes)
-{
-	const char *head = bytes + record->request_len;
-
-	return http_stays_open(bytes, record->request_len) && is_whole(record, head) &&
-	       http_stays_open(head, record->response_len);
-}
 
 static void let_through(struct rescue_env *env, const struct client_peer *client,
 			const struct sw_rescue *record)
@@ -130,8 +99,8 @@ void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, 
 
 	forget(env, record->cookie);
 	if (client_peer_find(&client, env->netns, loop_now(env->loop)) ||
-	    size < sizeof(*record) + record->request_len + record->response_len ||
-	    (record->request_len && !rescue_idle_may_go_on(record, (const char *)(record + 1))) ||
+	    size < last_exchange_record_size(record) ||
+	    (record->request_len && !last_exchange_leaves_open(record)) ||
 	    !has_other_backend(env, record) || keep(env, record, &client))
 		let_through(env, &client, record);
 	client_peer_done(&client);

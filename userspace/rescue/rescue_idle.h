@@ -9,7 +9,6 @@
 
 #include "swerve_rescue.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct rescue_env;
@@ -19,9 +18,3 @@ void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, 
 
 /* Lets all ends through. */
 void rescue_idle_end_all(struct rescue_env *env);
-
-/*
- * Whether another request may follow, by the record, and what comes behind it: the last request, and
- * the first bytes of its response. Pure.
- */
-bool rescue_idle_may_go_on(const struct sw_rescue *record, const char *bytes);

@@ -15,6 +15,7 @@
 #include "rescue/answer_stream.h"
 #include "rescue/client_peer.h"
 #include "rescue/http_request.h"
+#include "rescue/last_exchange.h"
 #include "rescue/replay.h"
 #include "rescue/rescue_attempts.h"
 #include "rescue/rescue_connect.h"
@@ -433,6 +434,8 @@ static void begin(struct rescue_env *env, const struct sw_rescue *record)
 		release(job, RESCUE_NO_BUDGET);
 	else if (!is_found)
 		release(job, RESCUE_CLIENT_GONE);
+	else if (!last_exchange_is_over(record))
+		release(job, RESCUE_UNFIT);
 	else
 		consider(job);
 }
@@ -459,7 +462,7 @@ void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record, s
 {
 	struct rescue_job *job = find(env, record);
 
-	if (size < sizeof(*record) + record->request_len + record->response_len) {
+	if (size < last_exchange_record_size(record)) {
 		/* More of it was sent just then. */
 		dp_rescue_let_go(env->datapath, record);
 		return;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exchange on a connection before a request, or before the connection's end. Only when it was over
+ * is what followed a request, and not a part of the body of the one before, and another backend's
+ * response to it the next that the client reads, and not a part of the response before. Pure.
+ */
+#pragma once
+
+#include "swerve_rescue.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How long a record is with all that follows it. */
+size_t last_exchange_record_size(const struct sw_rescue *record);
+
+/*
+ * REQUEST: whether the request and the response before it were whole when it was sent, by the record, of
+ * which last_exchange_record_size() bytes are there. True if there was none before.
+ */
+bool last_exchange_is_over(const struct sw_rescue *record);
+
+/* IDLE: whether the response to the request was whole, and both leave the connection open. */
+bool last_exchange_leaves_open(const struct sw_rescue *record);
