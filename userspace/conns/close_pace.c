@@ -3,7 +3,7 @@
 
 enum { SHARE = 5 };
 
-#define CREDIT (SHARE * 50 * NSEC_PER_MSEC)
+#define CREDIT (50 * NSEC_PER_MSEC * SHARE)
 
 uint64_t close_pace_next(struct close_pace *pace, uint64_t began, uint64_t ended)
 {

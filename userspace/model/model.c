@@ -279,14 +279,13 @@ static int put_slice(struct model *model, struct object *object)
 static void note_node(struct model *model, const struct node *before, const struct node *now)
 {
 	const struct node *any = before ? before : now;
+	bool own = strcmp(any->name, model->node_name) == 0;
 
 	if (before && now && node_equal(before, now))
 		return;
 	model->nodes_version++;
-	model->node_was_there |= strcmp(any->name, model->node_name) == 0;
-	if (strcmp(any->name, model->node_name) != 0)
-		model->addrs_changed = true;
-	else if (strcmp(before ? before->zone : "", now ? now->zone : "") != 0)
+	model->node_was_there |= own;
+	if (own && strcmp(before ? before->zone : "", now ? now->zone : "") != 0)
 		model->zone_changed = true;
 	else
 		model->addrs_changed = true;

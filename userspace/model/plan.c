@@ -217,8 +217,9 @@ static void sort_source_ranges(struct plan_port *port)
 	struct addr_range *items = port->source_ranges.items;
 	size_t len = 0;
 
-	if (items)
-		qsort(items, port->source_ranges.len, sizeof(*items), addr_range_compare);
+	if (!items)
+		return;
+	qsort(items, port->source_ranges.len, sizeof(*items), addr_range_compare);
 	for (size_t i = 0; i < port->source_ranges.len; i++) {
 		if (!len || addr_range_compare(&items[len - 1], &items[i]) != 0)
 			items[len++] = items[i];
