@@ -12,6 +12,7 @@
 
 #define GET     "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define HEAD    "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define H2C     "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 #define LENGTH  "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define WHOLE   LENGTH "0123456789"
@@ -131,6 +132,8 @@ static const struct {
 	{"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0, 0, WHOLE, 0, true},
 	{GET, 0, 0, CHUNKED "1\r\na\r\n0\r\n\r\n", 0, true},
 	{GET, 0, 0, CHUNKED "1\r\na\r\n0\r\n\r\n", sizeof(CHUNKED) + 3, true},
+	{H2C, 0, 0, WHOLE, 0, true},
+	{H2C, 0, 0, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", 0, false},
 	/* The response is under way: another would be taken for the rest of it. */
 	{GET, 0, 0, LENGTH "012345678", 0, false},
 	{GET, 0, 0, LENGTH "012345678", sizeof(LENGTH), false},

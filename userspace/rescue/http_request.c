@@ -13,6 +13,7 @@ struct framing {
 	bool has_length;
 	bool chunked;
 	uint64_t length;
+	enum http_request_verdict obstacle; /* WHOLE: none */
 };
 
 /* "METHOD TARGET HTTP/1.x": two spaces, none else. `len` is without the CRLF. */
@@ -45,7 +46,7 @@ static enum http_request_verdict read_length(const struct http_field *field,
 	return HTTP_REQUEST_WHOLE;
 }
 
-/* Returns WHOLE if the field is no obstacle. */
+/* Returns WHOLE if the field is well formed. */
 static enum http_request_verdict read_field(const struct http_field *field, struct framing *framing)
 {
 	if (http_field_is(field, "Content-Length"))
@@ -57,10 +58,10 @@ static enum http_request_verdict read_field(const struct http_field *field, stru
 		framing->chunked = true;
 	}
 	if (http_field_is(field, "Expect"))
-		return HTTP_REQUEST_EXPECT;
+		framing->obstacle = HTTP_REQUEST_EXPECT;
 	if (http_field_is(field, "Upgrade") ||
 	    (http_field_is(field, "Connection") && http_field_has(field, "upgrade")))
-		return HTTP_REQUEST_UPGRADE;
+		framing->obstacle = HTTP_REQUEST_UPGRADE;
 	return HTTP_REQUEST_WHOLE;
 }
 
@@ -117,6 +118,9 @@ bool http_request_is_whole(const char *data, size_t len, uint64_t size)
 
 	if (size < len || head_verdict(data, len, &at, &framing) != HTTP_REQUEST_WHOLE)
 		return false;
+	/* An offer to upgrade does not change where the request ends. */
+	if (framing.obstacle == HTTP_REQUEST_EXPECT)
+		return false;
 	if (size > len)
 		return !framing.chunked && framing.length == size - at;
 	return body_verdict(&framing, data + at, len - at) == HTTP_REQUEST_WHOLE;
@@ -129,6 +133,8 @@ enum http_request_verdict http_request_parse(const char *data, size_t len, struc
 	size_t at = 0;
 
 	verdict = head_verdict(data, len, &at, &framing);
+	if (verdict != HTTP_REQUEST_MALFORMED && framing.obstacle != HTTP_REQUEST_WHOLE)
+		return framing.obstacle;
 	if (verdict == HTTP_REQUEST_WHOLE)
 		verdict = body_verdict(&framing, data + at, len - at);
 	if (verdict == HTTP_REQUEST_WHOLE)
