@@ -109,7 +109,7 @@ static __always_inline __u32 on_state(const struct bpf_sock_ops *ctx, struct bpf
 static __always_inline void on_closed(const struct bpf_sock_ops *ctx, struct sw_socket *socket)
 {
 	if (ctx->data_segs_in && !(socket->flags & SW_SOCKET_HTTP))
-		sense_success(socket, SENSE_ANSWERED);
+		sense_success(socket, SENSE_ENDED);
 	sense_close(socket);
 }
 

@@ -122,7 +122,7 @@ static __always_inline void sense_end_trial(struct sense *sense, int kind)
 	sense_tell(sense, SW_EVENT_RETURNED, 0);
 }
 
-/* The connection was made (SENSE_CONNECTED), or a response came that is none of a failure. */
+/* `kind`: of enum sense_success_kind. */
 static __noinline int sense_success(const struct sw_socket *socket, int kind)
 {
 	struct sense sense = {};
@@ -134,7 +134,9 @@ static __noinline int sense_success(const struct sw_socket *socket, int kind)
 		sense.load->connect_failures = 0;
 	if (sense.backend->suspect_until)
 		sense.backend->suspect_until = 0;
-	if (kind == SENSE_ANSWERED)
+	if (kind == SENSE_ANSWERED && sense.now - sense.load->last_good > SENSE_SUCCESS_STEP)
+		sense.load->last_good = sense.now;
+	if (kind != SENSE_CONNECTED)
 		sense_count_success(&sense);
 	if (sense.backend->trial)
 		sense_end_trial(&sense, kind);

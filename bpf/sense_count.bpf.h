@@ -40,7 +40,11 @@ enum {
 #define SENSE_STRAY_INTERVAL (5 * SENSE_MS) /* userspace does not look more often, either */
 #define SENSE_SUCCESS_STEP   (10 * SENSE_MS)
 
-enum sense_success_kind { SENSE_CONNECTED, SENSE_ANSWERED };
+enum sense_success_kind {
+	SENSE_CONNECTED,
+	SENSE_ENDED,    /* something came from it, nobody knows what */
+	SENSE_ANSWERED, /* with a status that is none of a failure */
+};
 
 /* What the failures of a backend are enough for. */
 enum sense_action { SENSE_NOTHING, SENSE_LOWER, SENSE_EJECT };

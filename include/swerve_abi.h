@@ -282,7 +282,8 @@ struct sw_backend_load {
 	__u64 last_stray;         /* when userspace last learned of SW_EVENT_STRAY; 0: never */
 	__u64 lowered_at;         /* when it last got less than its share; 0: never */
 	__u64 excused_until;      /* who refuses until then does so for single clients. userspace */
-	__u64 reserved[3];        /* 0 */
+	__u64 last_good;          /* the same of responses whose status was seen; 0: never */
+	__u64 reserved[2];        /* 0 */
 };
 _Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
 

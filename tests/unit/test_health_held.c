@@ -178,6 +178,24 @@ static void test_traffic_spares_probes(void **arg)
 	run_for_probes(f, 10);
 }
 
+/* What came from the pod may be errors: that spares no probe that would see them, unless it was looked at. */
+static void test_good_answers_spare_http_probes(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct fixture *f = *arg;
+	struct health_target target;
+	uint64_t last_success = 0, last_good = 0;
+
+	server_open(&f->server, 200);
+	target = target_of(f, HEALTH_UNKNOWN);
+	target.last_success = &last_success;
+	target.last_good = &last_good;
+	assert_int_equal(health_add(f->health, &target, &spec), 0);
+	run_until(f, (last_success = clock_now()) && view_of(f).probes > 20);
+	assert_int_equal(view_of(f).spared, 0);
+	run_until(f, (last_good = clock_now()) && view_of(f).spared >= 20);
+}
+
 /* Nobody is taken out for silence who answers others. */
 static void test_traffic_is_believed(void **arg)
 {
@@ -254,6 +272,7 @@ int main(void)
 		unit(test_down_until_it_is_known_how_to_probe),
 		unit(test_what_stays_unknown_is_not_waited_for),
 		unit(test_traffic_spares_probes),
+		unit(test_good_answers_spare_http_probes),
 		unit(test_traffic_is_believed),
 		unit(test_traffic_leaves_no_doubt),
 		unit(test_a_late_probe_leaves_the_doubt),

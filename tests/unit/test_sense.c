@@ -138,6 +138,20 @@ static void test_first_refused_connection_makes_suspect(void **state)
 }
 
 /* Lost packets are no failure of a backend. */
+/* Of what came only those answers are good whose status was seen. */
+static void test_what_counts_as_good(void **state)
+{
+	(void)state;
+	serve(2);
+	succeed(1, SENSE_CONNECTED);
+	assert_int_equal(load[1].last_success, 0);
+	succeed(1, SENSE_ENDED);
+	assert_int_equal(load[1].last_success, now);
+	assert_int_equal(load[1].last_good, 0);
+	succeed(1, SENSE_ANSWERED);
+	assert_int_equal(load[1].last_good, now);
+}
+
 /* A probe was let in: who refuses until then does so for single clients. */
 static void test_refused_to_some_only(void **state)
 {
@@ -355,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_trial),
 		cmocka_unit_test(test_trial_of_a_connection),
 		cmocka_unit_test(test_first_refused_connection_makes_suspect),
+		cmocka_unit_test(test_what_counts_as_good),
 		cmocka_unit_test(test_refused_to_some_only),
 		cmocka_unit_test(test_unanswered_connections),
 		cmocka_unit_test(test_share_that_may_be_out),

@@ -61,6 +61,7 @@ void probing_add(const struct probing *probing, const struct plan_port *port,
 		.initial = kernel_health_state(datapath_health(datapath, change->index)),
 		.node = number_of_node(endpoint->node),
 		.last_success = datapath_last_success(datapath, change->index),
+		.last_good = datapath_last_good(datapath, change->index),
 		.last_used = datapath_last_used(datapath, change->index),
 	};
 	int err = backend_index_put(probing->backends, change->index, port, endpoint);

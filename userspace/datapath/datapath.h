@@ -136,6 +136,9 @@ const uint64_t *datapath_last_used(const struct datapath *datapath, uint32_t bac
 /* The same for when an application last had an answer from it. */
 const uint64_t *datapath_last_success(const struct datapath *datapath, uint32_t backend);
 
+/* The same for answers whose status was looked at, and is none of a failure. */
+const uint64_t *datapath_last_good(const struct datapath *datapath, uint32_t backend);
+
 const struct dp_table *datapath_table(const struct datapath *datapath);
 
 /* How many ranges sw_sources has, of SW_MAX_SOURCES. */

@@ -81,3 +81,8 @@ const uint64_t *datapath_last_success(const struct datapath *datapath, uint32_t 
 {
 	return (const uint64_t *)&datapath_load(datapath, backend)->last_success;
 }
+
+const uint64_t *datapath_last_good(const struct datapath *datapath, uint32_t backend)
+{
+	return (const uint64_t *)&datapath_load(datapath, backend)->last_good;
+}

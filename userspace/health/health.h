@@ -101,6 +101,9 @@ struct health_target {
 	 */
 	const uint64_t *last_success;
 
+	/* The same for an answer that was looked at and is a good one: what a probe other than TCP asks for. */
+	const uint64_t *last_good;
+
 	/*
 	 * When its service was last used, ns of CLOCK_MONOTONIC, 0: never; borrowed until the
 	 * backend is removed. NULL: always in demand.

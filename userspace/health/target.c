@@ -171,7 +171,8 @@ void target_start(struct queue_entry *entry)
  */
 static bool target_is_vouched_for(struct target *target, uint64_t now)
 {
-	const uint64_t *answered = target->what.last_success;
+	const uint64_t *answered = target->spec->kind == PROBE_TCP ? target->what.last_success
+								   : target->what.last_good;
 	uint64_t last = answered ? __atomic_load_n(answered, __ATOMIC_RELAXED) : 0;
 	struct health_pace pace = target_pace(target);
 	uint64_t due = health_schedule_quiet(&pace, last);
