@@ -63,7 +63,8 @@ static void test_tcp_does_not_disturb_the_server(void **arg)
 	expect_change(f, HEALTH_UNKNOWN, HEALTH_UP, VERDICT_OK, "connected");
 	run_for_probes(f, 20);
 	expect_no_more(f);
-	assert_in_range(f->server.accepted, 0, 10);
+	/* Every tenth is a whole one. */
+	assert_in_range(f->server.accepted, 1, 10);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "health/target.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -156,6 +157,7 @@ static int target_new(struct health *health, const struct health_target *what,
 	target->probe.loop = health->loop;
 	target->probe.client = health->client;
 	target->probe.done = target_on_done;
+	target->probe.whole = what->proto != IPPROTO_TCP;
 	health_fsm_init(&target->fsm, what->initial);
 	r = health_demand_join(health->demand, &target->demand, what->last_used,
 			       loop_now(health->loop));

@@ -25,7 +25,7 @@ struct probe_result {
 	char detail[PROBE_DETAIL_SIZE]; /* a few words for people */
 };
 
-/* Embedded by the caller, who sets the first three and zeroes the rest. */
+/* Embedded by the caller, who sets what is not private and zeroes the rest. */
 struct probe {
 	struct loop *loop;          /* borrowed */
 	struct http_client *client; /* borrowed */
@@ -35,12 +35,13 @@ struct probe {
 	 * over then; *probe may be started again or freed. `result` is borrowed for the call.
 	 */
 	void (*done)(struct probe *probe, const struct probe_result *result);
+	bool whole; /* TCP: the handshake of each is completed, see probe_tcp.c */
 	/* private */
 	const struct probe_ops *ops; /* NULL when none is under way */
 	uint64_t timeout;            /* ns, of this probe */
 	uint16_t port;
 	uint16_t dns_id;
-	uint8_t reused; /* probes in a row that might use a connection again */
+	uint8_t reused; /* probes in a row that were cheap: no, or not a whole, connection of their own */
 	struct loop_io io;
 	struct loop_timer timer;
 	struct http_request *request;
