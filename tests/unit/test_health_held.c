@@ -2,6 +2,7 @@
 /* What is known of other backends, and of traffic, and what it changes. */
 #include "unit/health_fixture.h"
 
+#include <limits.h>
 #include <time.h>
 
 static const struct guard_pool plenty = {.ready = 2, .usable = 1}, nobody = {.ready = 2};
@@ -167,7 +168,8 @@ static void test_traffic_spares_probes(void **arg)
 	target = target_of(f, HEALTH_UNKNOWN);
 	target.last_success = &last_success;
 	assert_int_equal(health_add(f->health, &target, &spec), 0);
-	run_for_probes(f, 10);
+	/* First they are to say how fast it is. */
+	run_until(f, (last_success = clock_now()) && view_of(f).probes >= 32);
 	assert_int_equal(view_of(f).spared, 0);
 	run_until(f, (last_success = clock_now()) && view_of(f).spared >= 20);
 	/* Once a second it is asked all the same, so this ends. */
@@ -191,9 +193,52 @@ static void test_good_answers_spare_http_probes(void **arg)
 	target.last_success = &last_success;
 	target.last_good = &last_good;
 	assert_int_equal(health_add(f->health, &target, &spec), 0);
-	run_until(f, (last_success = clock_now()) && view_of(f).probes > 20);
+	run_until(f, (last_success = clock_now()) && view_of(f).probes > 40);
 	assert_int_equal(view_of(f).spared, 0);
 	run_until(f, (last_good = clock_now()) && view_of(f).spared >= 20);
+}
+
+/* Adds a backend whose server answers ten probes, and no more. Returns how long the next one waited. */
+static unsigned int hang_young(struct fixture *f, const struct probe_spec *spec)
+{
+	unsigned int ms;
+
+	add(f, spec);
+	run_for_probes(f, 10);
+	f->server.status = 0;
+	run_until(f, view_of(f).state == HEALTH_SUSPECT && view_of(f).probes > 10);
+	assert_int_equal(sscanf(view_of(f).detail, "time-out after %ums", &ms), 1);
+	return ms;
+}
+
+static void test_the_young_are_believed_sooner(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct fixture *f = *arg;
+
+	pool = &plenty;
+	health_set_pool(f->health, on_pool);
+	server_open(&f->server, 200);
+	assert_in_range(hang_young(f, &spec), 75, 20 * 1000 - 1);
+}
+
+/* Where packets get lost the first answers say little. */
+static void test_the_young_have_time_where_doubts_were_unfounded(void **arg)
+{
+	struct probe_spec spec = spec_of(PROBE_HTTP);
+	struct fixture *f = *arg;
+
+	spec.timeout = 300 * NSEC_PER_MSEC;
+	pool = &plenty;
+	health_set_pool(f->health, on_pool);
+	server_open(&f->server, 0);
+	add(f, &spec);
+	run_until(f, view_of(f).failures == 1);
+	f->server.status = 200;
+	run_until(f, view_of(f).state == HEALTH_UP);
+	/* That of the node holds for those who come later, too. */
+	health_remove(f->health, ID);
+	assert_in_range(hang_young(f, &spec), 300, UINT_MAX);
 }
 
 /* Nobody is taken out for silence who answers others. */
@@ -273,6 +318,8 @@ int main(void)
 		unit(test_what_stays_unknown_is_not_waited_for),
 		unit(test_traffic_spares_probes),
 		unit(test_good_answers_spare_http_probes),
+		unit(test_the_young_are_believed_sooner),
+		unit(test_the_young_have_time_where_doubts_were_unfounded),
 		unit(test_traffic_is_believed),
 		unit(test_traffic_leaves_no_doubt),
 		unit(test_a_late_probe_leaves_the_doubt),

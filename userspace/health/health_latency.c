@@ -2,6 +2,9 @@
 /*
  * The percentile is the second largest of two windows: one outlier, a moment when this node or the
  * pod had something else to do, does not make the backend a slow one.
+ *
+ * Of the first few answers it is not the 98th percentile, and the slow ones may be still to come: a pod
+ * that just began pauses more often than later. So what follows from them is more careful.
  */
 #include "health/health_latency.h"
 
@@ -9,7 +12,14 @@
 
 #include <stddef.h>
 
-enum { WINDOW = 32, MEAN_SHARE = 8, TIMEOUT_FACTOR = 8, CONFIRM_FACTOR = 2, BUSY_SHARE = 10 };
+enum {
+	YOUNG = 8,
+	WINDOW = 32,
+	MEAN_SHARE = 8,
+	TIMEOUT_FACTOR = 8,
+	CONFIRM_FACTOR = 2,
+	BUSY_SHARE = 10
+};
 
 #define INTERVAL_MAX (10 * NSEC_PER_SEC)
 
@@ -43,6 +53,16 @@ static void begin_window(struct health_latency *latency)
 	latency->windows = 1;
 }
 
+bool health_latency_is_young(const struct health_latency *latency)
+{
+	return !health_latency_is_known(latency) && latency->count < YOUNG;
+}
+
+bool health_latency_is_known(const struct health_latency *latency)
+{
+	return latency->windows;
+}
+
 void health_latency_add(struct health_latency *latency, uint64_t ns)
 {
 	uint64_t *mean = &latency->mean;
@@ -66,8 +86,12 @@ static uint64_t timeout_of(const struct health_latency *latency, const struct pr
 {
 	uint64_t timeout;
 
-	if (!latency->windows || probe_spec_has(spec, PROBE_FIELD_TIMEOUT))
+	if (health_latency_is_young(latency) || probe_spec_has(spec, PROBE_FIELD_TIMEOUT))
 		return spec->timeout;
+	if (!health_latency_is_known(latency)) {
+		factor *= 2;
+		floor += floor / 2;
+	}
 	/* Whole milliseconds, for those who read of it. */
 	timeout = percentile(latency) * factor / NSEC_PER_MSEC * NSEC_PER_MSEC;
 	return min_u64(spec->timeout, max_u64(floor, timeout));
@@ -89,6 +113,9 @@ uint64_t health_latency_interval(const struct health_latency *latency,
 				 const struct probe_spec *spec)
 {
 	uint64_t busy = min_u64(latency->mean * BUSY_SHARE, INTERVAL_MAX);
+	uint64_t interval = spec->interval;
 
-	return spec->kind == PROBE_TCP ? spec->interval : max_u64(spec->interval, busy);
+	if (latency->count && health_latency_is_young(latency))
+		interval = min_u64(interval, spec->fast);
+	return spec->kind == PROBE_TCP ? interval : max_u64(interval, busy);
 }

@@ -5,11 +5,14 @@
  *
  * A backend that has always answered within 2 ms need not be given 500 ms before its silence means
  * something. And one that takes long to answer works for its probes: they must not keep it busy.
+ *
+ * It is *young* until 8 of its probes have succeeded, and *known* once 32 have.
  */
 #pragma once
 
 #include "model/probe_spec.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Zeroed: nothing is known. */
@@ -25,25 +28,29 @@ struct health_latency {
 /* Takes the latency of a probe that succeeded. */
 void health_latency_add(struct health_latency *latency, uint64_t ns);
 
+bool health_latency_is_young(const struct health_latency *latency);
+bool health_latency_is_known(const struct health_latency *latency);
+
 /*
- * How long the next probe waits for an answer: spec->timeout. For a backend that is known to be fast
- * (at least 32 successes) less than that: eight times the 98th percentile of the last 32 to 64, but
- * not less than `floor`. Never more or less than spec->timeout if that was asked for.
+ * How long the next probe waits for an answer: spec->timeout while the backend is young. If it is known to
+ * be fast less than that: eight times the 98th percentile of the last 32 to 64, but not less than `floor`.
+ * In between so few successes say less: twice the multiple, and `floor` half as long again. Never more or
+ * less than spec->timeout if that was asked for.
  */
 uint64_t health_latency_timeout(const struct health_latency *latency, const struct probe_spec *spec,
 				uint64_t floor);
 
 /*
  * The same for a probe that is to confirm the silence of the one before, which has been given all that
- * time: twice the percentile, not less than `floor`.
+ * time: twice the percentile, not less than `floor`; with the same doubts of few successes.
  */
 uint64_t health_latency_confirm(const struct health_latency *latency, const struct probe_spec *spec,
 				uint64_t floor);
 
 /*
- * How far apart its probes are when all is well: spec->interval, and for what is more than a TCP
- * handshake ten times the mean latency if that is more, up to 10 s: so that probes make it busy for
- * at most a tenth of the time.
+ * How far apart its probes are when all is well: spec->interval, or, from the first success to the end of
+ * youth, spec->fast if that is less. For what is more than a TCP handshake ten times the mean latency if
+ * that is more, up to 10 s: so that probes make it busy for at most a tenth of the time.
  */
 uint64_t health_latency_interval(const struct health_latency *latency,
 				 const struct probe_spec *spec);

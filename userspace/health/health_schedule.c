@@ -68,9 +68,9 @@ static uint64_t slow_delay(const struct health_pace *pace, unsigned int slow)
 	return max_u64(pace->interval, min_u64(delay, pace->slow));
 }
 
-uint64_t health_schedule_first(const struct health_pace *pace, uint64_t now, uint64_t random)
+uint64_t health_schedule_first(uint64_t interval, uint64_t now, uint64_t random)
 {
-	return now + (pace->interval ? random % pace->interval : 0);
+	return now + (interval ? random % interval : 0);
 }
 
 uint64_t health_schedule_next(const struct health_pace *pace, enum health_next next,

@@ -16,7 +16,7 @@ struct health_pace {
 };
 
 /* The first probe: anywhere in [now, now + interval), so that a restart does not bunch probes. */
-uint64_t health_schedule_first(const struct health_pace *pace, uint64_t now, uint64_t random);
+uint64_t health_schedule_first(uint64_t interval, uint64_t now, uint64_t random);
 
 /*
  * The probe after one that began at `started`. `slow` counts the NEXT_SLOW in a row before this

@@ -77,6 +77,15 @@ static struct health_pace target_pace(const struct target *target)
 	};
 }
 
+/* Where packets get lost, a few answers that came in time say little of how late the next may be. */
+static bool target_may_be_hurried(const struct target *target)
+{
+	uint8_t fall = target->spec->fall;
+
+	return health_latency_is_known(&target->latency) ||
+	       health_noise_fall(fall, &target->noise, &target->health->noise) == fall;
+}
+
 /*
  * Only what is well is expected to be as fast as it was. Whoever is to come back is given the whole
  * time, so that one that got slow comes back, and is known for slow from then on; also who is only spared.
@@ -87,10 +96,13 @@ static uint64_t target_timeout(const struct target *target)
 	uint64_t timeout = target->spec->timeout, floor = health->config.min_timeout;
 	enum health_state state = target->fsm.state;
 	bool silent = state == HEALTH_SUSPECT && target->fsm.last == VERDICT_AMBIGUOUS;
+	bool out = state == HEALTH_DOWN || state == HEALTH_RECOVERING;
 
-	if (silent && target->held == GUARD_FALL)
+	if (!target_may_be_hurried(target))
+		timeout = target->spec->timeout;
+	else if (silent && target->held == GUARD_FALL)
 		timeout = health_latency_confirm(&target->latency, target->spec, floor);
-	else if (!silent && state != HEALTH_DOWN && state != HEALTH_RECOVERING)
+	else if (!silent && !out)
 		timeout = health_latency_timeout(&target->latency, target->spec, floor);
 	return timeout * health_lag_factor(&health->lag, loop_now(health->loop));
 }
@@ -137,8 +149,8 @@ static void target_measure(struct target *target, uint64_t now)
 	uint64_t *mean = &target->health->totals.interval;
 	uint64_t interval = now - target->started;
 
-	if (!target->view.probes || target->why != NEXT_INTERVAL || target->spared ||
-	    target_is_idle(target))
+	if (health_latency_is_young(&target->latency) || target->why != NEXT_INTERVAL ||
+	    target->spared || target_is_idle(target))
 		return;
 	if (!*mean)
 		*mean = interval;
@@ -165,9 +177,10 @@ void target_start(struct queue_entry *entry)
 }
 
 /*
- * Whether an application had an answer just now, when a probe is due: that says as much. Once a second it
- * is probed all the same, since traffic says nothing of what was not asked. Moves the probe to when there
- * will have been no answer for a while, so that silence is noticed sooner than without traffic.
+ * Whether an application had an answer just now, when a probe is due: that says as much, once probes have
+ * said how fast it is. Once a second it is probed all the same, since traffic says nothing of what was not
+ * asked. Moves the probe to when there will have been no answer for a while, so that silence is noticed
+ * sooner than without traffic.
  */
 static bool target_is_vouched_for(struct target *target, uint64_t now)
 {
@@ -177,8 +190,8 @@ static bool target_is_vouched_for(struct target *target, uint64_t now)
 	struct health_pace pace = target_pace(target);
 	uint64_t due = health_schedule_quiet(&pace, last);
 
-	if (!last || target->fsm.state != HEALTH_UP || target->why != NEXT_INTERVAL || due <= now ||
-	    target->started + PROBE_ANYWAY <= now)
+	if (!last || !health_latency_is_known(&target->latency) || target->fsm.state != HEALTH_UP ||
+	    target->why != NEXT_INTERVAL || due <= now || target->started + PROBE_ANYWAY <= now)
 		return false;
 	if (due > target->started + PROBE_ANYWAY)
 		due = target->started + PROBE_ANYWAY;
@@ -233,14 +246,13 @@ int target_begin(struct target *target)
 	struct health *health = target->health;
 	enum health_state state = target->fsm.state;
 	uint64_t now = loop_now(health->loop);
-	struct health_pace pace = target_pace(target);
 	uint64_t due = now;
 
 	target->why = NEXT_UNSET;
 	if (!target_is_probed(target) && state == HEALTH_UNKNOWN)
 		return 0;
 	if (target_is_probed(target) && (state == HEALTH_UNKNOWN || state == HEALTH_UP))
-		due = health_schedule_first(&pace, now, random_next(health));
+		due = health_schedule_first(target->spec->interval, now, random_next(health));
 	return loop_timer_arm(health->loop, &target->timer, due);
 }
 
