@@ -349,17 +349,26 @@ static __always_inline void account(const struct moment *moment, struct sw_servi
 		__sync_fetch_and_add(&load->connects, 1);
 }
 
-/* The first connection after an ejection tries the backend out, before others follow. */
+/*
+ * The first connection after an ejection tries the backend out, before others follow. UDP shows failures
+ * only: when its trial ends without one, it went well.
+ */
 static __always_inline void begin_trial(const struct moment *moment, const struct choice *choice)
 {
+	struct sw_backend_load *load;
 	struct sw_backend *backend;
 	__u32 index = choice->backend;
 
 	if (!choice->trial || choice->rank > RANK_SUSPECT)
 		return;
 	backend = bpf_map_lookup_elem(&sw_backends, &index);
-	if (!backend)
+	load = bpf_map_lookup_elem(&sw_backend_load, &index);
+	if (!backend || !load)
 		return;
+	if (choice->trial == SW_TRIAL_BEGUN && load->evidence == SW_EVIDENCE_NO_PORT) {
+		backend->trial = SW_TRIAL_NONE;
+		return;
+	}
 	backend->ejected_until = moment->now + TRIAL_TIME;
 	backend->trial = SW_TRIAL_BEGUN;
 }

@@ -120,7 +120,7 @@ static __always_inline void sense_tell_stray(const struct sense *sense)
 static __always_inline bool sense_is_connect(__u32 evidence)
 {
 	return evidence == SW_EVIDENCE_REFUSED || evidence == SW_EVIDENCE_UNREACHABLE ||
-	       evidence == SW_EVIDENCE_TIMEOUT;
+	       evidence == SW_EVIDENCE_TIMEOUT || evidence == SW_EVIDENCE_NO_PORT;
 }
 
 static __always_inline bool sense_probes_pass(const struct sw_backend *backend)

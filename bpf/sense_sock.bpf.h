@@ -24,6 +24,7 @@ enum {
 
 struct sock {
 	int sk_err;
+	__u16 sk_protocol;
 } FROM_KERNEL;
 
 struct inet_sock {

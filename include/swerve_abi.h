@@ -251,6 +251,7 @@ enum sw_evidence {
 	SW_EVIDENCE_STATUS = 5,      /* HTTP 500, 502, 503, 504 */
 	SW_EVIDENCE_RATE = 6,        /* at least half of many responses failed */
 	SW_EVIDENCE_SILENT = 7,      /* data is not acknowledged: a reason to probe, not to eject */
+	SW_EVIDENCE_NO_PORT = 8,     /* UDP: an ICMP error says that nothing listens there */
 };
 
 /* What responses were like in half a second. Meaningless if its number is not of the last ones. */

@@ -281,7 +281,7 @@ void down_conns_failing(struct down_conns *conns, uint32_t backend)
 
 	if (!port || !info->conns.close_on_down || !can_be_spared(conns, port, info))
 		return;
-	if (close_those(conns, info, port->service, SW_SOCKET_BAD))
+	if (close_those(conns, info, port->service, info->proto == IPPROTO_UDP ? 0 : SW_SOCKET_BAD))
 		log_error("out of memory: connections to a backend that fails stay open");
 }
 

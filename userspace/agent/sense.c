@@ -147,7 +147,7 @@ static void on_ejected(struct sense *sense, const struct sw_event *event,
 				       .since = event->time,
 				       .until = event->until,
 				       .ask = refused ? 0 : UINT64_MAX});
-	if (event->status)
+	if (event->status || event->evidence == SW_EVIDENCE_NO_PORT)
 		down_conns_failing(sense->parts.conns, event->backend);
 	health_doubt(sense->parts.health, event->backend);
 	plan_again(sense, event->backend);

@@ -14,6 +14,7 @@ static const char *const texts[] = {
 	[SW_EVIDENCE_STATUS] = "HTTP error",
 	[SW_EVIDENCE_RATE] = "half of the responses failed",
 	[SW_EVIDENCE_SILENT] = "data is not acknowledged",
+	[SW_EVIDENCE_NO_PORT] = "port unreachable",
 };
 
 const char *dp_evidence_to_str(enum sw_evidence evidence, __u32 status, char ret[DP_EVIDENCE_SIZE])

@@ -7,6 +7,7 @@
 #include "datapath/dp_link.h"
 #include "datapath/dp_maps.h"
 #include "datapath/dp_pin_dir.h"
+#include "datapath/dp_sense_udp.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -22,6 +23,7 @@
 
 struct dp_sense {
 	struct sense_bpf *skel;
+	struct dp_sense_udp *udp; /* NULL: not seen */
 	int cgroup;
 	int connections; /* links, -1: not attached */
 	int responses;
@@ -106,8 +108,10 @@ struct dp_sense *dp_sense_install(const struct dp_install *install)
 		err = attach_connections(sense, install->pin_dir);
 	if (!err)
 		err = adopt_responses(sense, install->pin_dir);
-	if (!err)
+	if (!err) {
+		sense->udp = dp_sense_udp_install(install->pin_dir);
 		return TAKE_PTR(sense);
+	}
 	log_warn(
 		"failures are found by probes only: the kernel does not take the programs that "
 		"watch connections (%s). Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF is needed; "
@@ -120,6 +124,7 @@ void dp_sense_close(struct dp_sense *sense)
 {
 	if (!sense)
 		return;
+	dp_sense_udp_close(sense->udp);
 	cleanup_close(&sense->responses);
 	cleanup_close(&sense->connections);
 	cleanup_close(&sense->cgroup);

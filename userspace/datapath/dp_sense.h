@@ -14,7 +14,7 @@ struct dp_sense; /* opaque */
 
 /*
  * Loads it, with the maps that are pinned, and attaches the part that sees connections begin and
- * end. What was attached by a daemon before this one gets the new programs in place. Returns NULL if
+ * end, and the one that sees UDP datagrams refused. What was attached by a daemon before this one gets the new programs in place. Returns NULL if
  * it can not be, and logs why.
  */
 struct dp_sense *dp_sense_install(const struct dp_install *install);
