@@ -27,7 +27,7 @@ static int count(struct rescue_budget *budget, uint32_t percent, uint64_t reques
 
 static void test_a_share_of_the_requests(void **state)
 {
-	struct rescue_budget budget = {};
+	struct rescue_budget budget = rescue_budget_from(START);
 
 	(void)state;
 	assert_int_equal(count(&budget, 20, 500, START), 100);
@@ -38,7 +38,7 @@ static void test_a_share_of_the_requests(void **state)
 
 static void test_only_the_last_ten_seconds_count(void **state)
 {
-	struct rescue_budget budget = {};
+	struct rescue_budget budget = rescue_budget_from(START);
 
 	(void)state;
 	assert_int_equal(count(&budget, 20, 500, START), 100);
@@ -48,9 +48,37 @@ static void test_only_the_last_ten_seconds_count(void **state)
 	assert_int_equal(count(&budget, 20, 600, START + 100 * NSEC_PER_SEC), 0);
 }
 
+/* Not the hours before: only the last second has its part. */
+static void test_what_came_since_the_last_look_is_spread(void **state)
+{
+	struct rescue_budget budget = rescue_budget_from(START);
+	uint64_t now = START + 3600 * NSEC_PER_SEC;
+
+	(void)state;
+	assert_int_equal(count(&budget, 20, 360000, now), 200);
+	assert_int_equal(count(&budget, 20, 360000, now + 5 * NSEC_PER_SEC), 0);
+	budget = rescue_budget_from(START);
+	assert_int_equal(count(&budget, 20, 400, START + 4 * NSEC_PER_SEC), 80);
+	budget = rescue_budget_from(START);
+	assert_int_equal(count(&budget, 100, 3, now), 1000);
+	budget = rescue_budget_from(START);
+	assert_int_equal(count(&budget, 50, 3, START + 9 * NSEC_PER_SEC), 1);
+}
+
+static void test_looks_fill_the_last_ten_seconds(void **state)
+{
+	struct rescue_budget budget = rescue_budget_from(START);
+	uint64_t now = START;
+
+	(void)state;
+	for (int second = 0; second < 3600; second++, now += NSEC_PER_SEC)
+		rescue_budget_count(&budget, (uint64_t)second * 100, now);
+	assert_int_equal(count(&budget, 20, 359900, now - NSEC_PER_SEC), 200);
+}
+
 static void test_a_few_at_once_in_any_case(void **state)
 {
-	struct rescue_budget budget = {};
+	struct rescue_budget budget = rescue_budget_from(START);
 
 	(void)state;
 	for (int i = 0; i < RESCUE_BUDGET_LEAST; i++)
@@ -62,7 +90,7 @@ static void test_a_few_at_once_in_any_case(void **state)
 
 static void test_all_is_all(void **state)
 {
-	struct rescue_budget budget = {};
+	struct rescue_budget budget = rescue_budget_from(START);
 
 	(void)state;
 	assert_int_equal(count(&budget, 100, 1, START), 1000);
@@ -70,7 +98,7 @@ static void test_all_is_all(void **state)
 
 static void test_none_is_none(void **state)
 {
-	struct rescue_budget budget = {};
+	struct rescue_budget budget = rescue_budget_from(START);
 
 	(void)state;
 	assert_false(rescue_budget_begin(&budget, 0, 1000, START));
@@ -81,6 +109,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_share_of_the_requests),
 		cmocka_unit_test(test_only_the_last_ten_seconds_count),
+		cmocka_unit_test(test_what_came_since_the_last_look_is_spread),
+		cmocka_unit_test(test_looks_fill_the_last_ten_seconds),
 		cmocka_unit_test(test_a_few_at_once_in_any_case),
 		cmocka_unit_test(test_all_is_all),
 		cmocka_unit_test(test_none_is_none),

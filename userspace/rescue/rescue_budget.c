@@ -15,7 +15,7 @@ static uint64_t sum(const uint32_t *buckets)
 /* Empties the buckets of seconds that have begun since. */
 static void advance(struct rescue_budget *budget, uint64_t second)
 {
-	uint64_t steps = budget->running ? second - budget->started : RESCUE_BUDGET_SECONDS;
+	uint64_t steps = second - budget->started;
 
 	for (uint64_t i = 0; i < steps && i < RESCUE_BUDGET_SECONDS; i++) {
 		uint64_t bucket = (second - i) % RESCUE_BUDGET_SECONDS;
@@ -26,31 +26,48 @@ static void advance(struct rescue_budget *budget, uint64_t second)
 	budget->started = second;
 }
 
-/* What came since the last look counts as of now, though at most as of the last 10 s. */
-static void count_requests(struct rescue_budget *budget, uint64_t requests, uint64_t second)
+static void add(uint32_t *bucket, uint64_t count)
 {
-	uint64_t fresh = requests - budget->total;
-	uint32_t *bucket = &budget->requests[second % RESCUE_BUDGET_SECONDS];
+	*bucket = count > UINT32_MAX - *bucket ? UINT32_MAX : *bucket + (uint32_t)count;
+}
 
+/* Each second since the last look has an equal part of what came; those that are too old drop theirs. */
+static void spread(struct rescue_budget *budget, uint64_t fresh, uint64_t second, uint64_t steps)
+{
+	for (uint64_t i = 0; i < steps && i < RESCUE_BUDGET_SECONDS; i++) {
+		uint64_t part = fresh / steps + (i < fresh % steps);
+
+		add(&budget->requests[(second - i) % RESCUE_BUDGET_SECONDS], part);
+	}
+}
+
+struct rescue_budget rescue_budget_from(uint64_t now)
+{
+	return (struct rescue_budget){.started = now / NSEC_PER_SEC};
+}
+
+void rescue_budget_count(struct rescue_budget *budget, uint64_t requests, uint64_t now)
+{
+	uint64_t second = now / NSEC_PER_SEC;
+	uint64_t fresh = requests - budget->total;
+	uint64_t steps = second - budget->started;
+
+	advance(budget, second);
 	budget->total = requests;
-	*bucket = fresh > UINT32_MAX - *bucket ? UINT32_MAX : *bucket + (uint32_t)fresh;
+	spread(budget, fresh, second, steps ? steps : 1);
 }
 
 bool rescue_budget_begin(struct rescue_budget *budget, uint32_t percent, uint64_t requests,
 			 uint64_t now)
 {
-	uint64_t second = now / NSEC_PER_SEC;
-
-	advance(budget, second);
-	count_requests(budget, requests, second);
-	budget->running = true;
+	rescue_budget_count(budget, requests, now);
 	/* A request is replayed once: 100 % is no limit, whenever the two are counted. */
 	if (percent < 100 && budget->at_once >= RESCUE_BUDGET_LEAST &&
 	    sum(budget->replays) >= sum(budget->requests) * percent / 100)
 		return false;
 	if (!percent)
 		return false;
-	budget->replays[second % RESCUE_BUDGET_SECONDS]++;
+	budget->replays[budget->started % RESCUE_BUDGET_SECONDS]++;
 	budget->at_once++;
 	return true;
 }

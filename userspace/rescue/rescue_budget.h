@@ -11,18 +11,26 @@
 
 enum { RESCUE_BUDGET_SECONDS = 10, RESCUE_BUDGET_LEAST = 3 };
 
-/* Starts with {}. */
+/* Starts with rescue_budget_from(). */
 struct rescue_budget {
 	uint64_t total;   /* requests up to the last look */
 	uint64_t started; /* second of the current bucket */
-	bool running;
 	uint32_t requests[RESCUE_BUDGET_SECONDS];
 	uint32_t replays[RESCUE_BUDGET_SECONDS];
 	uint32_t at_once;
 };
 
+/* The budget of a service that had no request until then. */
+struct rescue_budget rescue_budget_from(uint64_t now);
+
 /*
- * Asks for one replay. `requests` counts all of the service so far, `percent` is its share. Returns
+ * A look: `requests` counts all of the service so far. What came since the look before counts as
+ * spread over that time, so looks are to be taken every second.
+ */
+void rescue_budget_count(struct rescue_budget *budget, uint64_t requests, uint64_t now);
+
+/*
+ * Asks for one replay, and looks. `requests` is as above, `percent` is the service's share. Returns
  * whether it may start; then rescue_budget_end() is due at its end.
  */
 bool rescue_budget_begin(struct rescue_budget *budget, uint32_t percent, uint64_t requests,

@@ -54,7 +54,22 @@ static struct rescue_budget *find_budget(struct rescue_env *env, uint32_t servic
 		free(budget);
 		return NULL;
 	}
+	/* It had no request when it was last counted, or there would be one. */
+	*budget = rescue_budget_from(env->counted);
 	return budget;
+}
+
+void rescue_env_count_requests(struct rescue_env *env, uint64_t now)
+{
+	for (uint32_t service = 0; service < SW_MAX_SERVICES; service++) {
+		uint64_t requests = dp_rescue_requests(env->datapath, service);
+		struct rescue_budget *budget = requests ? find_budget(env, service) : NULL;
+
+		/* Without memory there is none, and nothing is replayed. */
+		if (budget)
+			rescue_budget_count(budget, requests, now);
+	}
+	env->counted = now;
 }
 
 bool rescue_env_begin_replay(struct rescue_env *env, uint32_t service)

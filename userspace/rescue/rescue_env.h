@@ -44,6 +44,7 @@ struct rescue_env {
 	struct hashmap *idle;    /* socket cookie → struct idle_end of rescue_idle.c */
 	struct hashmap *refused; /* socket cookie → struct refused of rescue_connect.c */
 	struct hashmap *budgets; /* index into sw_services → struct rescue_budget */
+	uint64_t counted;        /* when the requests of all services were last counted */
 	bool mark_attempts;      /* replayed requests get a header that says so */
 	pthread_mutex_t lock;    /* for results */
 	struct rescue_results results;
@@ -57,6 +58,9 @@ int rescue_env_init(struct rescue_env *env, struct loop *loop);
 
 /* All jobs are to be ended before. */
 void rescue_env_done(struct rescue_env *env);
+
+/* Counts what was requested since, of all services; to be called every second. */
+void rescue_env_count_requests(struct rescue_env *env, uint64_t now);
 
 /* Asks the budget of a service; rescue_env_end_replay() is due if it says yes. */
 bool rescue_env_begin_replay(struct rescue_env *env, uint32_t service);

@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 
 #define HEARTBEAT_INTERVAL (100 * NSEC_PER_MSEC)
+#define COUNT_INTERVAL     NSEC_PER_SEC
 
 /* An entry that old was left behind by a socket that is gone. */
 #define OUTSTANDING_LIMIT (1200 * NSEC_PER_SEC)
@@ -41,6 +42,7 @@ struct rescue_worker {
 	struct loop_io wake;
 	struct loop_timer heartbeat;
 	struct loop_timer scan;
+	struct loop_timer count;
 	uint64_t scan_interval; /* 0: never */
 	uint64_t now;           /* of a scan */
 	uint32_t down;          /* the backend that a scan is for; 0: for time-outs */
@@ -89,6 +91,14 @@ static void on_heartbeat(struct loop_timer *timer, uint64_t now)
 	dp_rescue_heartbeat(worker->datapath, now);
 	client_netns_expire(worker->env.netns, now);
 	(void)loop_timer_arm(worker->loop, timer, now + HEARTBEAT_INTERVAL);
+}
+
+static void on_count(struct loop_timer *timer, uint64_t now)
+{
+	struct rescue_worker *worker = container_of(timer, struct rescue_worker, count);
+
+	rescue_env_count_requests(&worker->env, now);
+	(void)loop_timer_arm(worker->loop, timer, now + COUNT_INTERVAL);
 }
 
 /* The kernel answers with a record, if the request waits even now. */
@@ -215,6 +225,8 @@ static int set_up_loop(struct rescue_worker *worker)
 	worker->records = (struct loop_io){.fn = on_records, .fd = dp_rescue_fd(worker->datapath)};
 	worker->heartbeat.fn = on_heartbeat;
 	worker->scan.fn = on_scan;
+	worker->count.fn = on_count;
+	worker->env.counted = now;
 	/* What fails from the first moment on is held: the thread is about to start. */
 	dp_rescue_heartbeat(worker->datapath, now);
 	err = loop_io_add(worker->loop, &worker->wake, EPOLLIN);
@@ -222,9 +234,11 @@ static int set_up_loop(struct rescue_worker *worker)
 		err = loop_io_add(worker->loop, &worker->records, EPOLLIN);
 	if (!err)
 		err = loop_timer_arm(worker->loop, &worker->heartbeat, now);
-	/* Both have a place in the heap now: they can be armed again without memory. */
 	if (!err)
 		err = loop_timer_arm(worker->loop, &worker->scan, now);
+	/* All have a place in the heap now: they can be armed again without memory. */
+	if (!err)
+		err = loop_timer_arm(worker->loop, &worker->count, now + COUNT_INTERVAL);
 	return err;
 }
 
