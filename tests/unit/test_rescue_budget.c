@@ -88,6 +88,41 @@ static void test_a_few_at_once_in_any_case(void **state)
 	assert_true(rescue_budget_begin(&budget, 20, 1, START));
 }
 
+/* A request that fails on six pods takes as much as five that fail on one. */
+static void test_each_replay_is_charged(void **state)
+{
+	struct rescue_budget budget = rescue_budget_from(START);
+	int further = 0;
+
+	(void)state;
+	assert_true(rescue_budget_begin(&budget, 20, 100, START));
+	while (further < 1000 && rescue_budget_further(&budget, 20, 100, START))
+		further++;
+	assert_int_equal(further, 19);
+	rescue_budget_end(&budget);
+	assert_int_equal(count(&budget, 20, 100, START), 0);
+	assert_int_equal(count(&budget, 20, 150, START), 10);
+}
+
+static void test_a_few_further_ones_in_any_case(void **state)
+{
+	struct rescue_budget budget = rescue_budget_from(START);
+	int further = 0;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		assert_true(rescue_budget_begin(&budget, 20, 10, START));
+		for (int pod = 0; pod < 4; pod++)
+			further += rescue_budget_further(&budget, 20, 10, START);
+		rescue_budget_end(&budget);
+	}
+	assert_int_equal(further, 8);
+	assert_false(rescue_budget_further(&budget, 20, 10, START));
+	assert_true(rescue_budget_further(&budget, 20, 10, START + 10 * NSEC_PER_SEC));
+	assert_true(rescue_budget_further(&budget, 100, 10, START + 10 * NSEC_PER_SEC));
+	assert_false(rescue_budget_further(&budget, 0, 10, START + 30 * NSEC_PER_SEC));
+}
+
 static void test_all_is_all(void **state)
 {
 	struct rescue_budget budget = rescue_budget_from(START);
@@ -112,6 +147,8 @@ int main(void)
 		cmocka_unit_test(test_what_came_since_the_last_look_is_spread),
 		cmocka_unit_test(test_looks_fill_the_last_ten_seconds),
 		cmocka_unit_test(test_a_few_at_once_in_any_case),
+		cmocka_unit_test(test_each_replay_is_charged),
+		cmocka_unit_test(test_a_few_further_ones_in_any_case),
 		cmocka_unit_test(test_all_is_all),
 		cmocka_unit_test(test_none_is_none),
 	};

@@ -2,6 +2,7 @@
 /* Which backends a rescue has tried, and which is next: in the datapath's order, each one once. */
 #pragma once
 
+#include "rescue/rescue_stats.h"
 #include "swerve_rescue.h"
 
 #include <stddef.h>
@@ -20,6 +21,13 @@ struct rescue_attempts {
 /* Nothing was tried but the backend that failed. */
 struct rescue_attempts rescue_attempts_after(const struct sw_rescue *record);
 
-/* The next one; it counts as tried. Returns 0, or -ENOENT if none is left. */
-int rescue_attempts_next(struct rescue_attempts *attempts, const struct rescue_env *env,
+/*
+ * The next one; it counts as tried. All but the first of these are charged to the budget, which the
+ * first has from rescue_env_begin_replay(). Returns 0; -ENOENT if none is left; -EDQUOT if the budget
+ * has none for it.
+ */
+int rescue_attempts_next(struct rescue_attempts *attempts, struct rescue_env *env,
 			 const struct sw_rescue *record, struct sw_backend *ret);
+
+/* How a rescue ends that gets no next one for that reason; -ETIME: it is too late for one. */
+enum rescue_outcome rescue_attempts_outcome(int err);

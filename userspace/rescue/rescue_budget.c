@@ -57,18 +57,36 @@ void rescue_budget_count(struct rescue_budget *budget, uint64_t requests, uint64
 	spread(budget, fresh, second, steps ? steps : 1);
 }
 
+/* With 100 % there is no limit, whatever the number of backends. */
+static bool has_share(const struct rescue_budget *budget, uint32_t percent)
+{
+	return percent >= 100 || sum(budget->replays) < sum(budget->requests) * percent / 100;
+}
+
+static void charge(struct rescue_budget *budget)
+{
+	budget->replays[budget->started % RESCUE_BUDGET_SECONDS]++;
+}
+
 bool rescue_budget_begin(struct rescue_budget *budget, uint32_t percent, uint64_t requests,
 			 uint64_t now)
 {
 	rescue_budget_count(budget, requests, now);
-	/* A request is replayed once: 100 % is no limit, whenever the two are counted. */
-	if (percent < 100 && budget->at_once >= RESCUE_BUDGET_LEAST &&
-	    sum(budget->replays) >= sum(budget->requests) * percent / 100)
+	if (!percent || (budget->at_once >= RESCUE_BUDGET_LEAST && !has_share(budget, percent)))
 		return false;
-	if (!percent)
-		return false;
-	budget->replays[budget->started % RESCUE_BUDGET_SECONDS]++;
+	charge(budget);
 	budget->at_once++;
+	return true;
+}
+
+bool rescue_budget_further(struct rescue_budget *budget, uint32_t percent, uint64_t requests,
+			   uint64_t now)
+{
+	rescue_budget_count(budget, requests, now);
+	if (!percent ||
+	    (sum(budget->replays) >= RESCUE_BUDGET_FURTHER && !has_share(budget, percent)))
+		return false;
+	charge(budget);
 	return true;
 }
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How many requests of a service may be replayed: a share of those of the last 10 s, so that a
- * service that fails as a whole does not get twice the load; and a few at once in any case, so that
- * one that is seldom used is helped, too. Pure.
+ * service that fails as a whole does not get twice the load; and a few in any case, so that one that
+ * is seldom used is helped, too: as the first one for a request RESCUE_BUDGET_LEAST at once, as a
+ * further one while there were less than RESCUE_BUDGET_FURTHER in the last 10 s. Pure.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RESCUE_BUDGET_SECONDS = 10, RESCUE_BUDGET_LEAST = 3 };
+enum { RESCUE_BUDGET_SECONDS = 10, RESCUE_BUDGET_LEAST = 3, RESCUE_BUDGET_FURTHER = 10 };
 
 /* Starts with rescue_budget_from(). */
 struct rescue_budget {
@@ -35,4 +36,8 @@ void rescue_budget_count(struct rescue_budget *budget, uint64_t requests, uint64
  */
 bool rescue_budget_begin(struct rescue_budget *budget, uint32_t percent, uint64_t requests,
 			 uint64_t now);
+
+/* Asks for one more for the same request, on yet another backend. */
+bool rescue_budget_further(struct rescue_budget *budget, uint32_t percent, uint64_t requests,
+			   uint64_t now);
 void rescue_budget_end(struct rescue_budget *budget);

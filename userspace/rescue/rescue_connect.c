@@ -72,11 +72,12 @@ static void give_up(struct refused *refused, enum rescue_outcome outcome)
 static void next_attempt(struct refused *refused)
 {
 	uint64_t now = loop_now(refused->env->loop), limit = now + refused->attempt;
+	int err = -ETIME;
 
 	hang_up(refused);
 	while (now < refused->deadline &&
-	       !rescue_attempts_next(&refused->attempts, refused->env, &refused->record,
-				     &refused->backend)) {
+	       !(err = rescue_attempts_next(&refused->attempts, refused->env, &refused->record,
+					    &refused->backend))) {
 		rescue_note_other(&refused->note, &refused->backend);
 		refused->io.fd = replay_dial(refused->client.netns, &refused->note.other,
 					     refused->note.other_port);
@@ -89,7 +90,7 @@ static void next_attempt(struct refused *refused)
 		}
 		hang_up(refused);
 	}
-	give_up(refused, now < refused->deadline ? RESCUE_NO_BACKEND : RESCUE_TOO_LATE);
+	give_up(refused, rescue_attempts_outcome(err));
 }
 
 /* The client's request goes to the backend that is connected now. */

@@ -72,14 +72,26 @@ void rescue_env_count_requests(struct rescue_env *env, uint64_t now)
 	env->counted = now;
 }
 
-bool rescue_env_begin_replay(struct rescue_env *env, uint32_t service)
+typedef bool ask_fn(struct rescue_budget *budget, uint32_t percent, uint64_t requests,
+		    uint64_t now);
+
+static bool ask(struct rescue_env *env, uint32_t service, ask_fn *fn)
 {
 	struct rescue_budget *budget = find_budget(env, service);
 	uint32_t percent = dp_rescue_service(env->datapath, service)->policy.retry_budget;
 
-	return budget &&
-	       rescue_budget_begin(budget, percent, dp_rescue_requests(env->datapath, service),
-				   loop_now(env->loop));
+	return budget && fn(budget, percent, dp_rescue_requests(env->datapath, service),
+			    loop_now(env->loop));
+}
+
+bool rescue_env_begin_replay(struct rescue_env *env, uint32_t service)
+{
+	return ask(env, service, rescue_budget_begin);
+}
+
+bool rescue_env_replay_again(struct rescue_env *env, uint32_t service)
+{
+	return ask(env, service, rescue_budget_further);
 }
 
 void rescue_env_end_replay(struct rescue_env *env, uint32_t service)

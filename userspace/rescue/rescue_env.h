@@ -64,6 +64,9 @@ void rescue_env_count_requests(struct rescue_env *env, uint64_t now);
 
 /* Asks the budget of a service; rescue_env_end_replay() is due if it says yes. */
 bool rescue_env_begin_replay(struct rescue_env *env, uint32_t service);
+
+/* Asks for one more for the same request. */
+bool rescue_env_replay_again(struct rescue_env *env, uint32_t service);
 void rescue_env_end_replay(struct rescue_env *env, uint32_t service);
 
 /* Notes how one has ended, in all statistics. */

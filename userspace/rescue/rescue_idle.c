@@ -85,7 +85,7 @@ static int keep(struct rescue_env *env, const struct sw_rescue *record, struct c
 	return 0;
 }
 
-static bool has_other_backend(const struct rescue_env *env, const struct sw_rescue *record)
+static bool has_other_backend(struct rescue_env *env, const struct sw_rescue *record)
 {
 	struct rescue_attempts attempts = rescue_attempts_after(record);
 	struct sw_backend backend;

@@ -51,6 +51,7 @@ struct rescue_job {
 	uint64_t connect_limit; /* of this attempt */
 	uint64_t heard;         /* when the client last said something */
 	uint64_t retransmit;    /* interval */
+	bool is_charged; /* it has a place in the budget */
 	bool is_head;
 	bool whole;
 	bool committed;
@@ -78,7 +79,7 @@ static void end(struct rescue_job *job, enum rescue_outcome outcome)
 {
 	rescue_note_request(&job->note, job->captured.items, job->captured.len);
 	rescue_note_end(&job->note, job->env, outcome);
-	if (outcome != RESCUE_NO_BUDGET)
+	if (job->is_charged)
 		rescue_env_end_replay(job->env, job->record.service);
 	free_job(job);
 }
@@ -250,15 +251,18 @@ static int start_replay(struct rescue_job *job, const struct sw_backend *backend
 static void next_attempt(struct rescue_job *job)
 {
 	struct sw_backend backend;
-	bool in_time;
+	int err = -ETIME;
 
 	replay_stop(&job->replay);
-	while ((in_time = loop_now(job->env->loop) < job->deadline) &&
-	       !rescue_attempts_next(&job->attempts, job->env, &job->record, &backend)) {
+	while (loop_now(job->env->loop) < job->deadline) {
+		err = rescue_attempts_next(&job->attempts, job->env, &job->record, &backend);
+		if (err)
+			break;
 		if (!start_replay(job, &backend))
 			return;
+		err = -ETIME;
 	}
-	release(job, in_time ? RESCUE_NO_BACKEND : RESCUE_TOO_LATE);
+	release(job, rescue_attempts_outcome(err));
 }
 
 static void probe_window(const struct rescue_job *job)
@@ -410,8 +414,11 @@ static bool may_replay(struct rescue_job *job)
 {
 	struct rescue_connected connected;
 
-	if (!rescue_connect_take(job->env, &job->record, &connected))
-		return rescue_env_begin_replay(job->env, job->record.service);
+	if (!rescue_connect_take(job->env, &job->record, &connected)) {
+		job->is_charged = rescue_env_begin_replay(job->env, job->record.service);
+		return job->is_charged;
+	}
+	job->is_charged = true;
 	job->connected = connected.fd;
 	job->attempts = connected.attempts;
 	rescue_note_other(&job->note, &connected.backend);
