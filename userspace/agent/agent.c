@@ -150,13 +150,15 @@ static void on_backend_change(void *arg, const struct plan_port *port,
 			      const struct dp_backend_change *change)
 {
 	struct agent *agent = arg;
+	bool silent;
 
 	if (change->added) {
 		probing_add(&agent->probing, port, change);
 		sense_note(agent->sense, change->index);
 		return;
 	}
-	down_conns_gone(agent->conns, change->index);
+	silent = !change->terminating && health_fell_silent(agent->health, change->index);
+	down_conns_gone(agent->conns, change->index, silent);
 	probing_remove(&agent->probing, change->index);
 }
 

@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/hashmap.h"
 #include "base/log.h"
+#include "base/vec.h"
 #include "conns/closer.h"
 #include "datapath/datapath.h"
 #include "health/kernel_health.h"
@@ -27,6 +28,8 @@ struct down_conns {
 	struct conn_policy fallback;
 	struct closer *closer;
 	struct hashmap *down; /* number -> struct down_backend, owned */
+	VEC(struct backend_info) gone; /* whose connections wait for an endpoint; only `service` is owned */
+	uint64_t gone_due;             /* when to look after those */
 	struct loop_timer timer;
 	uint64_t due; /* the timer's deadline while it is armed */
 	struct down_conns_totals totals;
@@ -34,7 +37,9 @@ struct down_conns {
 
 struct down_backend {
 	uint64_t since;
-	uint64_t due; /* UINT64_MAX: done */
+	uint64_t due;      /* UINT64_MAX: never */
+	uint64_t connects; /* those that it had had when they were closed */
+	bool closed;       /* they were, once at least */
 	bool hangs;
 };
 
@@ -87,10 +92,20 @@ static int close_those(struct down_conns *conns, const struct backend_info *info
 	return closer_push(conns->closer, &job);
 }
 
-/* Returns when to look again, UINT64_MAX for never. */
-static uint64_t act(struct down_conns *conns, uint32_t backend, const struct down_backend *down,
+/* All backends at the same time: whoever wakes up looks at each of them. */
+static uint64_t again(uint64_t now)
+{
+	return (now / AGAIN + 1) * AGAIN;
+}
+
+/*
+ * Returns when to look again, UINT64_MAX for never. Connections that come later come when there is
+ * nothing better, and are closed as soon as there is.
+ */
+static uint64_t act(struct down_conns *conns, uint32_t backend, struct down_backend *down,
 		    uint64_t now)
 {
+	uint64_t connects = datapath_connects(conns->datapath, backend);
 	const struct backend_info *info = backend_index_get(conns->backends, backend);
 	const struct dp_port *port;
 	uint64_t end;
@@ -100,12 +115,51 @@ static uint64_t act(struct down_conns *conns, uint32_t backend, const struct dow
 	end = down->since + conn_policy_grace(&info->conns, &conns->fallback, down->hangs);
 	if (now < end)
 		return end;
+	if (down->closed && down->connects == connects)
+		return again(now);
 	port = dp_table_port(datapath_table(conns->datapath), info->service);
 	if (!port || !info->conns.close_on_down || !can_be_spared(conns, port, info))
-		return now + AGAIN;
+		return again(now);
 	if (close_those(conns, info, port->service, 0))
-		return now + AGAIN;
-	return UINT64_MAX;
+		return again(now);
+	down->closed = true;
+	down->connects = connects;
+	return again(now);
+}
+
+static bool is_back(const struct dp_port *port, const struct backend_info *gone)
+{
+	vec_foreach(&port->backends, backend) {
+		if (backend->port == gone->port && addr_equal(&backend->addr, &gone->addr))
+			return true;
+	}
+	return false;
+}
+
+/* Whether nothing is left to be done for a backend that is gone. */
+static bool is_settled(struct down_conns *conns, const struct backend_info *gone)
+{
+	const struct dp_port *port = dp_table_port(datapath_table(conns->datapath), gone->service);
+
+	if (!port || is_back(port, gone))
+		return true;
+	/* Its number may be another one's by now. */
+	return has_other(conns, port, 0) && !close_those(conns, gone, port->service, 0);
+}
+
+static void settle_gone(struct down_conns *conns)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < conns->gone.len; i++) {
+		struct backend_info *gone = &conns->gone.items[i];
+
+		if (is_settled(conns, gone))
+			free(gone->service);
+		else
+			conns->gone.items[left++] = *gone;
+	}
+	conns->gone.len = left;
 }
 
 static void arm(struct down_conns *conns, uint64_t due)
@@ -117,6 +171,15 @@ static void arm(struct down_conns *conns, uint64_t due)
 		return;
 	}
 	conns->due = due;
+}
+
+static void wait_for_other(struct down_conns *conns, uint64_t now)
+{
+	settle_gone(conns);
+	if (!conns->gone.len)
+		return;
+	conns->gone_due = again(now);
+	arm(conns, conns->gone_due);
 }
 
 static void on_timer(struct loop_timer *timer, uint64_t now)
@@ -132,6 +195,8 @@ static void on_timer(struct loop_timer *timer, uint64_t now)
 			down->due = act(conns, backend, down, now);
 		arm(conns, down->due);
 	}
+	if (conns->gone.len && conns->gone_due <= now)
+		wait_for_other(conns, now);
 }
 
 /* The kernel does not tell of each connection that fails: where one did, others may have meanwhile. */
@@ -220,6 +285,9 @@ void down_conns_free(struct down_conns *conns)
 			free(iter.value);
 	}
 	hashmap_free(conns->down);
+	vec_foreach(&conns->gone, gone)
+		free(gone->service);
+	vec_done(&conns->gone);
 	free(conns);
 }
 
@@ -246,7 +314,7 @@ void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health 
 		return;
 	}
 	down = hashmap_get(conns->down, &backend, sizeof(backend));
-	if (down && (down->due == UINT64_MAX || down->hangs == hangs))
+	if (down && down->hangs == hangs)
 		return;
 	if (!down)
 		down = begin(conns, backend);
@@ -259,18 +327,33 @@ void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health 
 	arm(conns, down->due);
 }
 
-void down_conns_gone(struct down_conns *conns, uint32_t backend)
+static int push_gone(struct down_conns *conns, const struct backend_info *info)
+{
+	_cleanup_free_ char *service = strdup(info->service);
+	struct backend_info gone = {.index = info->index,
+				    .addr = info->addr,
+				    .port = info->port,
+				    .proto = info->proto,
+				    .service = service};
+
+	if (!service || vec_push(&conns->gone, gone))
+		return -ENOMEM;
+	TAKE_PTR(service);
+	return 0;
+}
+
+void down_conns_gone(struct down_conns *conns, uint32_t backend, bool silent)
 {
 	const struct backend_info *info = backend_index_get(conns->backends, backend);
-	const struct dp_port *port;
 
 	down_conns_forget(conns, backend);
-	if (!info || info->proto != IPPROTO_UDP)
+	if (!info || (info->proto != IPPROTO_UDP && !(silent && info->conns.close_on_down)))
 		return;
-	port = dp_table_port(datapath_table(conns->datapath), info->service);
-	if (port && has_other(conns, port, backend) && close_those(conns, info, port->service, 0))
+	if (push_gone(conns, info))
 		log_error("out of memory: sockets of \"%s\" stay with a backend that is gone",
 			  info->service);
+	else
+		wait_for_other(conns, loop_now(conns->loop));
 }
 
 void down_conns_failing(struct down_conns *conns, uint32_t backend)

@@ -3,8 +3,8 @@
  * Closes the connections of backends that are down, so that clients see an error at once instead
  * of hanging for minutes, and connect to another one:
  *
- *  - once per time that a backend is down, not again while it stays so: connections that come later
- *    come because there is nothing better;
+ *  - again while it stays down, if others have come: they come when nothing is better, and hang once
+ *    something is;
  *  - after the service's grace, also when connections are refused. That a server no longer listens
  *    is also how it begins to end in an orderly way, and then the grace is for the API to say so. A
  *    server that does not answer at all is not about to end what it has begun: its grace is short;
@@ -46,10 +46,11 @@ void down_conns_note(struct down_conns *conns, uint32_t backend, enum sw_health 
 void down_conns_failing(struct down_conns *conns, uint32_t backend);
 
 /*
- * The backend is gone, and is still in the index. TCP connections stay, as with kube-proxy, which
- * forgets UDP flows: connected UDP sockets are moved if another endpoint works.
+ * The backend is gone, and is still in the index. TCP connections stay, as with kube-proxy, unless it
+ * was `silent`: its node is powered off, and they would hang for as long as TCP tries. kube-proxy
+ * forgets UDP flows: connected UDP sockets are moved. Both as soon as another endpoint works.
  */
-void down_conns_gone(struct down_conns *conns, uint32_t backend);
+void down_conns_gone(struct down_conns *conns, uint32_t backend, bool silent);
 
 /* Says that there is nothing to do for a backend. Idempotent. */
 void down_conns_forget(struct down_conns *conns, uint32_t backend);

@@ -114,7 +114,9 @@ static int emit_changes(const struct dp_draft *draft, struct dp_changes *changes
 	vec_foreach(&draft->port->backends, backend) {
 		if (!err && !backend->kept)
 			err = vec_push(&changes->backends,
-				       (struct dp_backend_change){.index = backend->index});
+				       (struct dp_backend_change){
+					       .index = backend->index,
+					       .terminating = backend->terminating});
 	}
 	return err;
 }

@@ -43,6 +43,7 @@ struct dp_backend_change {
 	size_t endpoint; /* added: position in the plan's endpoints */
 };
 
+	bool terminating; /* gone: it was so before */
 struct dp_changes {
 	VEC(struct dp_op) ops;
 	VEC(struct dp_backend_change) backends;

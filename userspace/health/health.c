@@ -122,6 +122,14 @@ bool health_is_silent(const struct health *health, uint32_t id)
 	return target && target->out_silent;
 }
 
+bool health_fell_silent(const struct health *health, uint32_t id)
+{
+	const struct target *target = target_find(health, id);
+
+	return target && (target->out_silent || target->held == GUARD_LAST ||
+			  target->held == GUARD_HALF);
+}
+
 void health_free(struct health *health)
 {
 	if (!health)

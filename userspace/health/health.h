@@ -77,6 +77,9 @@ void health_set_pool(struct health *health, health_pool_fn *fn);
 /* Whether a backend is out, because it does not answer. */
 bool health_is_silent(const struct health *health, uint32_t id);
 
+/* The same, or it would be out if there were enough others. */
+bool health_fell_silent(const struct health *health, uint32_t id);
+
 /* Forgets all backends, without callbacks. NULL is allowed. */
 void health_free(struct health *health);
 
