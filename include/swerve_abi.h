@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 enum {
-	SW_ABI_VERSION = 5,
+	SW_ABI_VERSION = 6,
 
 	SW_MAX_FRONTENDS = 65536,
 	SW_MAX_NODES = 32768, /* addresses of nodes */
@@ -284,7 +284,8 @@ struct sw_backend_load {
 	__u64 lowered_at;         /* when it last got less than its share; 0: never */
 	__u64 excused_until;      /* who refuses until then does so for single clients. userspace */
 	__u64 last_good;          /* the same of responses whose status was seen; 0: never */
-	__u64 reserved[2];        /* 0 */
+	__u64 uid;                /* a hash of its pod's UID; 0: not known. Userspace */
+	__u64 reserved;           /* 0 */
 };
 _Static_assert(sizeof(struct sw_backend_load) == 128, "two cache lines");
 

@@ -15,6 +15,7 @@ struct fake_kernel {
 	struct sw_service *services;
 	struct sw_slot *slots;
 	struct sw_backend *backends;
+	struct sw_backend_load *load;
 	struct hashmap *frontends; /* key -> struct sw_frontend, owned */
 };
 
@@ -23,6 +24,8 @@ static inline void fake_kernel_init(struct fake_kernel *kernel)
 	kernel->services = calloc(SW_MAX_SERVICES, sizeof(*kernel->services));
 	kernel->slots = calloc(SW_MAX_SLOTS, sizeof(*kernel->slots));
 	kernel->backends = calloc(SW_MAX_BACKENDS, sizeof(*kernel->backends));
+	kernel->load = calloc(SW_MAX_BACKENDS, sizeof(*kernel->load));
+	assert_non_null(kernel->load);
 	assert_non_null(kernel->services);
 	assert_non_null(kernel->slots);
 	assert_non_null(kernel->backends);
@@ -37,6 +40,7 @@ static inline void fake_kernel_done(struct fake_kernel *kernel)
 	free(kernel->services);
 	free(kernel->slots);
 	free(kernel->backends);
+	free(kernel->load);
 }
 
 static inline void fake_kernel_run(struct fake_kernel *kernel, const struct dp_op *op)
@@ -55,6 +59,7 @@ static inline void fake_kernel_run(struct fake_kernel *kernel, const struct dp_o
 		/* A backend in use is never overwritten. */
 		assert_int_equal(kernel->backends[op->index].health, SW_HEALTH_FREE);
 		kernel->backends[op->index] = op->backend;
+		kernel->load[op->index] = (struct sw_backend_load){.uid = op->uid_hash};
 		break;
 	case DP_SET_SLOT:
 		kernel->slots[op->index] = op->slot;
@@ -84,6 +89,7 @@ static inline void fake_kernel_clear(struct fake_kernel *kernel, const struct dp
 		break;
 	case DP_BACKEND:
 		kernel->backends[release->range.base] = (struct sw_backend){};
+		kernel->load[release->range.base] = (struct sw_backend_load){};
 		break;
 	case DP_SLOTS:
 		memset(&kernel->slots[release->range.base], 0,

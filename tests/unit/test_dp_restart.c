@@ -73,7 +73,8 @@ static void restart(struct world *world)
 		assert_int_equal(vec_push(&entries, entry), 0);
 	}
 	assert_int_equal(dp_adopt(&world->table, &entries, world->kernel.services,
-				  world->kernel.slots, world->kernel.backends, &broken),
+				  world->kernel.slots, world->kernel.backends,
+				  world->kernel.load, &broken),
 			 0);
 	assert_int_equal(broken.len, 0);
 	for (uint32_t i = 0; i < SW_MAX_BACKENDS; i++) {
@@ -145,6 +146,33 @@ static void test_adoption_changes_nothing_when_the_plan_is_the_same(void **state
 	plan_free(&port);
 }
 
+/* What the kernel knows of a pod is not for the one that has its address now. */
+static void test_another_pod_at_the_address_is_told_apart_after_a_restart(void **state)
+{
+	struct world *world = *state;
+	struct dp_changes changes;
+	struct plan_port port;
+	uint32_t before;
+
+	plan_init(&port, "default/web:80/tcp");
+	plan_frontend(&port, 1);
+	plan_pod(&port, 1, "a");
+	port.ready = 1;
+	apply_only(world, &port);
+	before = slot(world, kernel_frontend(world, 1), 0);
+	restart(world);
+	plan_free(&port);
+	plan_init(&port, "default/web:80/tcp");
+	plan_frontend(&port, 1);
+	plan_pod(&port, 1, "b");
+	port.ready = 1;
+	changes = apply(world, &port);
+	assert_int_equal(changes.backends.len, 2);
+	assert_int_not_equal(slot(world, kernel_frontend(world, 1), 0), before);
+	dp_changes_done(&changes);
+	plan_free(&port);
+}
+
 static void test_adoption_leaves_out_what_makes_no_sense(void **state)
 {
 	struct world *world = *state;
@@ -159,7 +187,8 @@ static void test_adoption_leaves_out_what_makes_no_sense(void **state)
 	assert_int_equal(vec_push(&entries, nameless), 0);
 	assert_int_equal(vec_push(&entries, beyond), 0);
 	assert_int_equal(dp_adopt(&world->table, &entries, world->kernel.services,
-				  world->kernel.slots, world->kernel.backends, &broken),
+				  world->kernel.slots, world->kernel.backends,
+				  world->kernel.load, &broken),
 			 0);
 	assert_int_equal(broken.len, 2);
 	assert_int_equal(hashmap_len(world->table.ports), 0);
@@ -174,6 +203,9 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_adoption_changes_nothing_when_the_plan_is_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_another_pod_at_the_address_is_told_apart_after_a_restart, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_adoption_leaves_out_what_makes_no_sense, setup,
 						teardown),
 	};

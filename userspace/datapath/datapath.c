@@ -34,7 +34,8 @@ static int adopt(struct datapath *datapath)
 
 	if (!err)
 		err = dp_adopt(&datapath->table, &entries, datapath->maps.services,
-			       datapath->maps.slots, datapath->maps.backends, &broken);
+			       datapath->maps.slots, datapath->maps.backends,
+			       datapath->maps.backend_load, &broken);
 	vec_foreach(&broken, entry) {
 		if (!err)
 			err = dp_maps_delete_frontend(&datapath->maps, &entry->key);
@@ -155,12 +156,12 @@ static void set_service(const struct datapath *datapath, uint32_t index, const c
  * of before may have been counted in between.
  */
 static void set_backend(const struct datapath *datapath, uint32_t index,
-			const struct sw_backend *value)
+			const struct sw_backend *value, uint64_t uid)
 {
 	struct sw_backend backend = *value;
 
 	backend.generation = datapath->maps.backends[index].generation;
-	datapath->maps.backend_load[index] = (struct sw_backend_load){};
+	datapath->maps.backend_load[index] = (struct sw_backend_load){.uid = uid};
 	datapath->maps.backends[index] = backend;
 }
 
@@ -174,7 +175,7 @@ static int run_op(const struct datapath *datapath, const struct dp_op *op)
 		datapath->maps.services[op->index].policy = op->policy;
 		return 0;
 	case DP_SET_BACKEND:
-		set_backend(datapath, op->index, &op->backend);
+		set_backend(datapath, op->index, &op->backend, op->uid_hash);
 		return 0;
 	case DP_SET_SLOT:
 		__atomic_store_n(&datapath->maps.slots[op->index].backend, op->slot.backend,

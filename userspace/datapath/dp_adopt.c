@@ -11,6 +11,7 @@ struct adoption {
 	const struct sw_service *services;
 	const struct sw_slot *slots;
 	const struct sw_backend *backends;
+	const struct sw_backend_load *load;
 };
 
 static bool frontend_makes_sense(const struct adoption *adoption,
@@ -49,7 +50,8 @@ static int adopt_backend(const struct adoption *adoption, struct dp_port *port, 
 				   .addr = dp_addr(&backend->addr),
 				   .port = backend->port,
 				   .listed = true,
-				   .terminating = terminating};
+				   .terminating = terminating,
+				   .uid_hash = adoption->load[index].uid};
 	struct dp_backend *known;
 	int err = dp_ids_reserve(&adoption->table->backends, index);
 
@@ -187,10 +189,14 @@ static int adopt_frontend(const struct adoption *adoption, const struct dp_front
 
 int dp_adopt(struct dp_table *table, const struct dp_frontend_entries *frontends,
 	     const struct sw_service *services, const struct sw_slot *slots,
-	     const struct sw_backend *backends, struct dp_frontend_entries *ret_broken)
+	     const struct sw_backend *backends, const struct sw_backend_load *load,
+	     struct dp_frontend_entries *ret_broken)
 {
-	struct adoption adoption = {
-		.table = table, .services = services, .slots = slots, .backends = backends};
+	struct adoption adoption = {.table = table,
+				    .services = services,
+				    .slots = slots,
+				    .backends = backends,
+				    .load = load};
 	int err = 0;
 
 	vec_foreach(frontends, entry) {

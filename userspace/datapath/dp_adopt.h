@@ -16,4 +16,5 @@
  */
 int dp_adopt(struct dp_table *table, const struct dp_frontend_entries *frontends,
 	     const struct sw_service *services, const struct sw_slot *slots,
-	     const struct sw_backend *backends, struct dp_frontend_entries *ret_broken);
+	     const struct sw_backend *backends, const struct sw_backend_load *load,
+	     struct dp_frontend_entries *ret_broken);

@@ -49,6 +49,7 @@ static int emit_backends(const struct dp_draft *draft, struct dp_changes *change
 		if (err || !backend->fresh)
 			continue;
 		op.backend = dp_encode_backend(backend, draft->want->proto, draft->port->service);
+		op.uid_hash = backend->uid_hash;
 		err = emit(changes, op);
 	}
 	return err;

@@ -27,7 +27,10 @@ struct dp_op {
 	union {
 		const char *name;          /* DP_SET_SERVICE; borrowed from the port */
 		struct sw_policy policy;   /* DP_SET_POLICY */
-		struct sw_backend backend; /* DP_SET_BACKEND */
+		struct {                   /* DP_SET_BACKEND */
+			struct sw_backend backend;
+			uint64_t uid_hash; /* as in struct dp_backend */
+		};
 		struct sw_slot slot;       /* DP_SET_SLOT */
 		struct {                   /* DP_SET_FRONTEND; the key for DP_DELETE_FRONTEND */
 			struct sw_frontend_key key;
@@ -40,10 +43,10 @@ struct dp_op {
 struct dp_backend_change {
 	uint32_t index;
 	bool added;
+	bool terminating; /* gone: it was so before */
 	size_t endpoint; /* added: position in the plan's endpoints */
 };
 
-	bool terminating; /* gone: it was so before */
 struct dp_changes {
 	VEC(struct dp_op) ops;
 	VEC(struct dp_backend_change) backends;

@@ -24,7 +24,7 @@ struct dp_backend {
 	bool kept;         /* private to dp_diff: it is wanted further on */
 	bool listed;       /* a list has it; else it only may be needed later */
 	bool terminating;  /* serving and terminating: used when nothing else is left */
-	uint64_t uid_hash; /* of the pod; 0: not known, as after a restart */
+	uint64_t uid_hash; /* of the pod; 0: not known */
 };
 
 struct dp_backends {
