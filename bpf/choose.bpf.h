@@ -13,6 +13,7 @@
 #pragma once
 
 #include "affinity.bpf.h"
+#include "age.bpf.h"
 #include "frontend.bpf.h"
 #include "maps.bpf.h"
 #include "swerve_abi.h"
@@ -133,7 +134,9 @@ static __always_inline struct moment moment_now(void)
 static __always_inline __u64 is_cold(const struct sw_backend *backend, const struct moment *moment)
 {
 	__u64 warmup = backend->warmup;
-	__u64 elapsed = (moment->now - backend->changed) >> SW_WARMUP_SHIFT;
+	__u64 since = moment->now - backend->changed;
+	/* None, if it changed after this choice had looked at the clock. */
+	__u64 elapsed = (since & ((since >> 63) - 1)) >> SW_WARMUP_SHIFT;
 
 	return is_less(warmup + 9 * elapsed, 10 * (moment->chance * warmup >> 32));
 }
@@ -336,7 +339,7 @@ static __always_inline void account(const struct moment *moment, struct sw_servi
 	struct sw_backend_load *load;
 	__u32 index = choice->backend;
 
-	if (moment->now - service->last_used > LAST_USED_STEP)
+	if (is_past(moment->now, service->last_used, LAST_USED_STEP))
 		service->last_used = moment->now;
 	if (choice->rank == RANK_ABSENT) {
 		__sync_fetch_and_add(&service->refused, 1);

@@ -195,7 +195,7 @@ static __always_inline int received_fresh(struct request *request, const struct 
 {
 	if (!(packet->flags & (TCP_FIN | TCP_RST)) || packet->len)
 		return PACKET_PASS;
-	if (bpf_ktime_get_ns() - request->rescue.since > FRESH_TIME ||
+	if (is_past(bpf_ktime_get_ns(), request->rescue.since, FRESH_TIME) ||
 	    !is_retried_on(request, SW_FAILURE_RESET))
 		return PACKET_PASS;
 	request->rescue.failure = SW_FAILURE_RESET;

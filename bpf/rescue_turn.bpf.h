@@ -13,6 +13,7 @@
 #include "rescue_maps.bpf.h"
 #include "rescue_packet.bpf.h"
 
+#include "age.bpf.h"
 #include "maps.bpf.h"
 
 enum { PACKET_DROP = 0, PACKET_PASS = 1 };
@@ -34,7 +35,7 @@ static __always_inline bool turn_move(struct request *request, __u32 from, __u32
 
 static __always_inline bool lease_is_fresh(void)
 {
-	return bpf_ktime_get_ns() - rescue_heartbeat < SW_RESCUE_LEASE;
+	return !is_past(bpf_ktime_get_ns(), rescue_heartbeat, SW_RESCUE_LEASE);
 }
 
 /* What is held stays so for `time` (ns) at least. */

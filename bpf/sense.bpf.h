@@ -37,8 +37,8 @@ static __noinline int sense_failure(const struct sw_socket *socket, __u32 eviden
 	sense.now = bpf_ktime_get_ns();
 	sense.evidence = evidence;
 	sense.status = status;
-	sense.first = sense.now - sense.load->last_failure > SENSE_WINDOW;
-	if (sense.now - sense.load->last_failure > SENSE_STALE)
+	sense.first = is_past(sense.now, sense.load->last_failure, SENSE_WINDOW);
+	if (is_past(sense.now, sense.load->last_failure, SENSE_STALE))
 		sense_reset(sense.load);
 	sense.load->last_failure = sense.now;
 	/* What was on its way when it was ejected says nothing new. */
@@ -87,10 +87,10 @@ static __always_inline bool sense_is_better(const struct sense *sense)
 {
 	struct sense_rate rate;
 
-	if (sense->now - sense->load->lowered_at <= SENSE_LOWERED)
+	if (!is_past(sense->now, sense->load->lowered_at, SENSE_LOWERED))
 		return false;
 	rate = sense_rate(sense);
-	return sense->now - sense->load->last_failure > SENSE_WINDOW ||
+	return is_past(sense->now, sense->load->last_failure, SENSE_WINDOW) ||
 	       (rate.all >= SENSE_SHARE_MIN && rate.failed * 100 < rate.all * SENSE_RAISE_BELOW);
 }
 
@@ -100,11 +100,11 @@ static __always_inline void sense_count_success(const struct sense *sense)
 
 	if (load->response_failures)
 		load->response_failures = 0;
-	if (sense->now - load->last_failure <= SENSE_WINDOW)
+	if (!is_past(sense->now, load->last_failure, SENSE_WINDOW))
 		__sync_fetch_and_add(&sense_half(sense)->good, 1);
 	if (sense->backend->lowered && sense_is_better(sense))
 		sense_raise(sense);
-	if (sense->now - load->last_success > SENSE_SUCCESS_STEP)
+	if (is_past(sense->now, load->last_success, SENSE_SUCCESS_STEP))
 		load->last_success = sense->now;
 }
 
@@ -134,7 +134,7 @@ static __noinline int sense_success(const struct sw_socket *socket, int kind)
 		sense.load->connect_failures = 0;
 	if (sense.backend->suspect_until)
 		sense.backend->suspect_until = 0;
-	if (kind == SENSE_ANSWERED && sense.now - sense.load->last_good > SENSE_SUCCESS_STEP)
+	if (kind == SENSE_ANSWERED && is_past(sense.now, sense.load->last_good, SENSE_SUCCESS_STEP))
 		sense.load->last_good = sense.now;
 	if (kind != SENSE_CONNECTED)
 		sense_count_success(&sense);

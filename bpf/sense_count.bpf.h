@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "age.bpf.h"
 #include "maps.bpf.h"
 #include "swerve_abi.h"
 
@@ -102,7 +103,7 @@ static __always_inline void sense_tell(const struct sense *sense, __u32 kind, __
 /* The same for events that each failure could cause: not all of them are worth telling. */
 static __always_inline void sense_tell_seldom(const struct sense *sense, __u32 kind)
 {
-	if (sense->now - sense->load->last_doubt < SENSE_DOUBT_INTERVAL)
+	if (!is_past(sense->now, sense->load->last_doubt, SENSE_DOUBT_INTERVAL))
 		return;
 	sense->load->last_doubt = sense->now;
 	sense_tell(sense, kind, 0);
@@ -111,7 +112,7 @@ static __always_inline void sense_tell_seldom(const struct sense *sense, __u32 k
 /* Each request on such a connection fails until userspace has closed it. */
 static __always_inline void sense_tell_stray(const struct sense *sense)
 {
-	if (sense->now - sense->load->last_stray < SENSE_STRAY_INTERVAL)
+	if (!is_past(sense->now, sense->load->last_stray, SENSE_STRAY_INTERVAL))
 		return;
 	sense->load->last_stray = sense->now;
 	sense_tell(sense, SW_EVENT_STRAY, 0);
@@ -142,7 +143,7 @@ static __always_inline bool sense_count_connect(const struct sense *sense)
 	if (sense->evidence != SW_EVIDENCE_TIMEOUT)
 		return failures >= SENSE_CONNECT_LIMIT;
 	return failures >= SENSE_TIMEOUT_LIMIT &&
-	       sense->now - sense->load->last_success > SENSE_QUIET;
+	       is_past(sense->now, sense->load->last_success, SENSE_QUIET);
 }
 
 /* The half of the window that it is now. Who begins it on two CPUs at once may lose a count. */
@@ -172,9 +173,10 @@ static __always_inline struct sense_rate sense_rate(const struct sense *sense)
 
 	for (int i = 0; i < 2; i++) {
 		const volatile struct sw_half *half = &sense->load->window[i];
-		__u32 age = number - half->number, failed = half->failed;
+		__u32 failed = half->failed;
 
-		if (age > 1)
+		/* Another CPU may have begun the next one. */
+		if ((__s32)(number - half->number) > 1)
 			continue;
 		rate.all += half->good + failed;
 		rate.failed += failed;

@@ -129,7 +129,7 @@ static __always_inline bool sense_is_poison(const struct sense *sense,
 	struct sw_backend *backend;
 
 	if (!other || other == sense->index ||
-	    sense->now - outlier->tripped_at > SENSE_POISON_WITHIN)
+	    is_past(sense->now, outlier->tripped_at, SENSE_POISON_WITHIN))
 		return false;
 	backend = bpf_map_lookup_elem(&sw_backends, &other);
 	return backend && backend->service == sense->service_index && sense_probes_pass(backend) &&

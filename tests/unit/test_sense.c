@@ -40,6 +40,45 @@ static void test_failures_of_long_ago_are_not_in_a_row(void **state)
 	assert_false(is_out(1));
 }
 
+/* Another CPU noted a time that this one has not read yet: that is no time ago, and not half an age. */
+static void test_clocks_of_two_cpus(void **state)
+{
+	(void)state;
+	serve(2);
+	fail_times(1, 2, SW_EVIDENCE_STATUS);
+	now--;
+	fail_times(1, 1, SW_EVIDENCE_STATUS);
+	assert_true(is_out(1));
+
+	serve(2);
+	fail_times(1, SENSE_TIMEOUT_LIMIT, SW_EVIDENCE_TIMEOUT);
+	assert_true(is_out(1));
+	serve(2);
+	load[1].last_success = now + 1;
+	fail_times(1, SENSE_TIMEOUT_LIMIT, SW_EVIDENCE_TIMEOUT);
+	assert_false(is_out(1));
+
+	serve(2);
+	load[1].last_success = load[1].last_good = now + 1;
+	succeed(1, SENSE_ANSWERED);
+	assert_int_equal(load[1].last_success, now + 1);
+	assert_int_equal(load[1].last_good, now + 1);
+
+	serve(2);
+	load[1].last_doubt = load[1].last_stray = now + 1;
+	doubt(1, SW_EVIDENCE_SILENT);
+	fail_times(1, 4, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_events(SW_EVENT_DOUBT), 0);
+	assert_int_equal(count_events(SW_EVENT_STRAY), 0);
+
+	/* The other one may have judged, too. */
+	serve(2);
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	now--;
+	fail_times(2, 3, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_events(SW_EVENT_POISON), 1);
+}
+
 /* 1 s, 2 s, 4 s … 60 s, each up to half as long again. */
 static void test_ejections_get_longer(void **state)
 {
@@ -364,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limit_of_the_policy),
 		cmocka_unit_test(test_failures_of_long_ago_are_not_in_a_row),
+		cmocka_unit_test(test_clocks_of_two_cpus),
 		cmocka_unit_test(test_ejections_get_longer),
 		cmocka_unit_test(test_health_shortens_the_next_one),
 		cmocka_unit_test(test_trial),

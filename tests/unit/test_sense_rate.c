@@ -154,6 +154,27 @@ static void test_raised_again(void **state)
 	assert_false(backends[1].lowered);
 }
 
+/* Another CPU is a moment ahead: in the next half second, and lowered it just now. */
+static void test_clocks_of_two_cpus(void **state)
+{
+	(void)state;
+	serve_patiently(2);
+	now -= now % SENSE_HALF;
+	fail_times(1, 9, SW_EVIDENCE_STATUS);
+	now--;
+	fail_times(1, 2, SW_EVIDENCE_STATUS);
+	assert_true(is_out(1));
+
+	serve_patiently(2);
+	backends[1].lowered = 1;
+	load[1].lowered_at = load[1].last_failure = now + 1;
+	succeed(1, SENSE_ANSWERED);
+	assert_true(backends[1].lowered);
+	load[1].lowered_at = now - SENSE_LOWERED;
+	succeed(1, SENSE_ANSWERED);
+	assert_true(backends[1].lowered);
+}
+
 static unsigned int count_lowered(__u32 n)
 {
 	unsigned int lowered = 0;
@@ -206,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_a_fifth_lowers),
 		cmocka_unit_test(test_few_responses_lower_nothing),
 		cmocka_unit_test(test_raised_again),
+		cmocka_unit_test(test_clocks_of_two_cpus),
 		cmocka_unit_test(test_share_that_may_be_lowered),
 		cmocka_unit_test(test_poison_lowers_nobody),
 	};
