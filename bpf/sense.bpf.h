@@ -6,8 +6,8 @@
  *
  * A refused connection is a fact; it takes a backend out while any other one is left. Everything
  * else may be the network, or the request: it never takes out more than half of the backends of a
- * service, and when several of them fail within a second although probes reach them, it is the
- * requests that are to blame, and nobody is out.
+ * service, and when several of them fail within a second although probes reach them, and the others are
+ * no better, it is the requests that are to blame, and nobody is out.
  */
 #pragma once
 
@@ -89,7 +89,7 @@ static __always_inline bool sense_is_better(const struct sense *sense)
 
 	if (!is_past(sense->now, sense->load->lowered_at, SENSE_LOWERED))
 		return false;
-	rate = sense_rate(sense);
+	rate = sense_rate(sense->load, sense->now);
 	return is_past(sense->now, sense->load->last_failure, SENSE_WINDOW) ||
 	       (rate.all >= SENSE_SHARE_MIN && rate.failed * 100 < rate.all * SENSE_RAISE_BELOW);
 }

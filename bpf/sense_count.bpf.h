@@ -166,13 +166,13 @@ struct sense_rate {
 	__u32 failed;
 };
 
-static __always_inline struct sense_rate sense_rate(const struct sense *sense)
+static __always_inline struct sense_rate sense_rate(const struct sw_backend_load *load, __u64 at)
 {
-	__u32 number = sense->now / SENSE_HALF;
+	__u32 number = at / SENSE_HALF;
 	struct sense_rate rate = {};
 
 	for (int i = 0; i < 2; i++) {
-		const volatile struct sw_half *half = &sense->load->window[i];
+		const volatile struct sw_half *half = &load->window[i];
 		__u32 failed = half->failed;
 
 		/* Another CPU may have begun the next one. */
@@ -195,7 +195,7 @@ static __always_inline __u32 sense_count_rate(const struct sense *sense)
 	if (sense->first)
 		return SENSE_NOTHING;
 	__sync_fetch_and_add(&sense_half(sense)->failed, 1);
-	rate = sense_rate(sense);
+	rate = sense_rate(sense->load, sense->now);
 	if (rate.all >= SENSE_RATE_MIN && rate.failed * 2 >= rate.all)
 		return SENSE_EJECT;
 	if (rate.all >= SENSE_SHARE_MIN && rate.failed * 100 >= rate.all * SENSE_LOWER_AT &&

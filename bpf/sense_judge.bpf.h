@@ -11,6 +11,23 @@
 
 #include "sense_count.bpf.h"
 
+/*
+ * Whether applications had answers from it lately, and hardly any failure: the last one was good, and
+ * of those since the first failure within the window few failed.
+ */
+static __always_inline bool sense_is_well(const struct sw_backend_load *load, __u64 at)
+{
+	struct sense_rate rate;
+
+	if (load->response_failures || is_past(at, load->last_success, SENSE_WINDOW))
+		return false;
+	if (is_past(at, load->last_failure, SENSE_WINDOW))
+		return true;
+	rate = sense_rate(load, at);
+	/* The first failure is not among them. */
+	return (rate.failed + 1) * 100 < (rate.all + 1) * SENSE_RAISE_BELOW;
+}
+
 /* Counts one slot of the service in *outlier. */
 static __noinline int sense_tally_slot(__u32 service, struct sw_outlier *outlier, __u32 slot_index)
 {
@@ -37,6 +54,7 @@ static __noinline int sense_tally_slot(__u32 service, struct sw_outlier *outlier
 	} else if (sense_probes_pass(backend)) {
 		outlier->usable++;
 		outlier->lowered += backend->lowered;
+		outlier->well += sense_is_well(load, outlier->now);
 	}
 	return 0;
 }
@@ -52,6 +70,7 @@ static __always_inline void sense_tally(__u32 service, __u32 base, __u32 n,
 
 	outlier->ready = 0;
 	outlier->usable = 0;
+	outlier->well = 0;
 	outlier->out = 0;
 	outlier->lowered = 0;
 	for (__u32 i = 0; i < SENSE_SCAN && i * step < n; i++)
@@ -118,9 +137,16 @@ static __always_inline void sense_raise(const struct sense *sense)
 	sense_tell(sense, SW_EVENT_RAISED, 0);
 }
 
+/* Whether at least half of the others answer what they are asked, by the tally. */
+static __always_inline bool sense_others_are_well(const struct sw_outlier *outlier)
+{
+	return outlier->well && outlier->well * 2 >= outlier->usable;
+}
+
 /*
- * Another backend of the service reached a limit by its responses within a second, and probes of
- * both pass: "most causes of failures are the requests themselves" (HAProxy's manual).
+ * Another backend of the service reached a limit by its responses within a second, probes of both
+ * pass, and the others are no better: "most causes of failures are the requests themselves" (HAProxy's
+ * manual). If they are, as with some pods of a bad release, it is these that are to blame.
  */
 static __always_inline bool sense_is_poison(const struct sense *sense,
 					    const struct sw_outlier *outlier)
@@ -129,7 +155,8 @@ static __always_inline bool sense_is_poison(const struct sense *sense,
 	struct sw_backend *backend;
 
 	if (!other || other == sense->index ||
-	    is_past(sense->now, outlier->tripped_at, SENSE_POISON_WITHIN))
+	    is_past(sense->now, outlier->tripped_at, SENSE_POISON_WITHIN) ||
+	    sense_others_are_well(outlier))
 		return false;
 	backend = bpf_map_lookup_elem(&sw_backends, &other);
 	return backend && backend->service == sense->service_index && sense_probes_pass(backend) &&

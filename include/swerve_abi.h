@@ -302,10 +302,11 @@ struct sw_outlier {
 	__u64 now;      /* for who judges now: when that is, */
 	__u32 backend;  /* over whom, */
 	__u32 evidence; /* for what (enum sw_evidence), */
-	__u32 status;   /* its HTTP status, */
-	__u32 action;   /* and what that is enough for; */
+	__u16 status;   /* its HTTP status, */
+	__u16 action;   /* and what that is enough for; */
 	__u32 ready;    /* how many backends the service has, */
-	__u32 usable;   /* how many of the others are well, */
+	__u32 usable;   /* how many of the others are usable, */
+	__u32 well;     /* how many of these answer well, */
 	__u32 out; /* how many of the others are ejected for anything but refused connections, */
 	__u32 lowered; /* and how many get less than their share */
 };

@@ -303,6 +303,80 @@ static void test_what_is_no_poison(void **state)
 	assert_int_equal(count_out(4), 2);
 }
 
+/* So many rounds in which the first `bad` of n backends fail, and the others answer. */
+static void answer_rounds(unsigned int rounds, __u32 bad, __u32 n)
+{
+	while (rounds--) {
+		for (__u32 i = 1; i <= n; i++) {
+			now += MS;
+			if (i <= bad)
+				fail_times(i, 1, SW_EVIDENCE_STATUS);
+			else
+				succeed(i, SENSE_ANSWERED);
+		}
+	}
+}
+
+/* Those of a bad release, while others answer the same requests: up to half of all are out. */
+static void test_several_bad_ones(void **state)
+{
+	static const struct {
+		__u32 n, bad, out;
+	} rows[] = {{6, 1, 1}, {6, 2, 2}, {6, 3, 3}, {6, 4, 3}, {3, 2, 1}, {4, 2, 2}, {32, 16, 16}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		serve(rows[i].n);
+		answer_rounds(10, 0, rows[i].n);
+		answer_rounds(10, rows[i].bad, rows[i].n);
+		assert_int_equal(count_out(rows[i].n), rows[i].out);
+		assert_int_equal(count_events(SW_EVENT_POISON), 0);
+	}
+	/* A failure now and then does not make the others bad. */
+	serve(6);
+	for (__u32 i = 1; i <= 6; i++)
+		fail_times(i, 1, SW_EVIDENCE_STATUS);
+	answer_rounds(20, 0, 6);
+	answer_rounds(3, 2, 6);
+	assert_int_equal(count_out(6), 2);
+	/* Their trials go wrong within the same second. */
+	now += 2 * SECOND;
+	for (__u32 i = 3; i <= 6; i++)
+		succeed(i, SENSE_ANSWERED);
+	answer_rounds(1, 2, 6);
+	assert_int_equal(count_out(6), 2);
+	assert_int_equal(count_events(SW_EVENT_POISON), 0);
+}
+
+/* Others that fail as well, of which too few are well, or of which nothing is known. */
+static void test_poison_beside_others(void **state)
+{
+	(void)state;
+	serve(6);
+	answer_rounds(10, 0, 6);
+	answer_rounds(10, 5, 6);
+	assert_int_equal(count_out(6), 0);
+	assert_int_equal(count_events(SW_EVENT_POISON), 1);
+
+	/* Each fourth request is the poison, everywhere. */
+	serve(6);
+	answer_rounds(10, 0, 6);
+	for (int i = 0; i < 20; i++)
+		answer_rounds(1, i % 4 ? 0 : 6, 6);
+	fail_times(1, 3, SW_EVIDENCE_STATUS);
+	fail_times(2, 3, SW_EVIDENCE_STATUS);
+	assert_int_equal(count_out(6), 0);
+	assert_int_equal(count_events(SW_EVENT_POISON), 1);
+
+	/* Nobody has asked the others for a while. */
+	serve(6);
+	answer_rounds(10, 0, 6);
+	now += 2 * SECOND;
+	answer_rounds(3, 2, 2);
+	assert_int_equal(count_out(6), 0);
+	assert_int_equal(count_events(SW_EVENT_POISON), 1);
+}
+
 /* A reason to probe, and not more often than is of use. */
 static void test_doubt(void **state)
 {
@@ -416,6 +490,8 @@ int main(void)
 		cmocka_unit_test(test_the_last_usable_one_stays),
 		cmocka_unit_test(test_poison),
 		cmocka_unit_test(test_what_is_no_poison),
+		cmocka_unit_test(test_several_bad_ones),
+		cmocka_unit_test(test_poison_beside_others),
 		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_strays),
 		cmocka_unit_test(test_who_judges_alone_judges),

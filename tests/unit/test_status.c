@@ -249,7 +249,7 @@ static void test_metrics(void **state)
 	_cleanup_free_ char *text = write_text(status_metrics_write, &f->view);
 
 	assert_line(text, "swerve_build_info{version=\"" SWERVE_VERSION "\",node=\"node-1\","
-			  "abi=\"5\"} 1");
+			  "abi=\"6\"} 1");
 	assert_line(text, "swerve_uptime_seconds 60.000");
 	assert_line(text, "# TYPE swerve_service_connects_total counter");
 	assert_line(text, "swerve_service_connects_total{service=\"default/web:80/TCP\"} 1060");
