@@ -77,7 +77,8 @@ static __always_inline __u32 on_timeout(const struct bpf_sock_ops *ctx)
 
 /*
  * The peer ended a connection (FIN, or RST) that had sent something and never received anything. On
- * a connection that was used before, it may just have been idle for too long.
+ * a connection that was used before, it may just have been idle for too long. An orderly end is a failure
+ * only where an answer was due: who takes in logs or metrics never says a word.
  */
 static __always_inline __u32 on_peer_closed(const struct bpf_sock_ops *ctx, struct bpf_sock *sk,
 					    const struct sw_socket *socket)
@@ -86,10 +87,11 @@ static __always_inline __u32 on_peer_closed(const struct bpf_sock_ops *ctx, stru
 
 	if (!ctx->data_segs_out || ctx->data_segs_in)
 		return SW_EVIDENCE_NONE;
-	/* What is not HTTP may have nothing to answer. */
-	if (reset ? sense_sock_error(sk) != SENSE_ECONNRESET : !(socket->flags & SW_SOCKET_HTTP))
-		return SW_EVIDENCE_NONE;
-	return SW_EVIDENCE_CLOSED;
+	if (reset)
+		return sense_sock_error(sk) == SENSE_ECONNRESET ? SW_EVIDENCE_CLOSED
+								: SW_EVIDENCE_NONE;
+	return socket->flags & SW_SOCKET_HTTP && sense_speaks_http(socket) ? SW_EVIDENCE_CLOSED
+									   : SW_EVIDENCE_NONE;
 }
 
 /* What a change of the TCP state shows. An application that gives up leaves no error. */
@@ -197,6 +199,15 @@ static __always_inline bool is_of_rescue(const struct __sk_buff *skb, const stru
 	       skb->ifindex == SW_ORDER_IFINDEX;
 }
 
+/* What does not begin as HTTP/1 does is a sign of life, and no answer of which anything is known. */
+static __always_inline void on_other_data(const struct bpf_tcp_sock *tcp,
+					  const struct sw_socket *socket)
+{
+	if (!tcp->data_segs_in)
+		sense_learn(socket, 0);
+	sense_success(socket, SENSE_ENDED);
+}
+
 /*
  * Looks at a packet that may be the first of a response. It is the next one that TCP expects: no
  * retransmission, and nothing is missing before it.
@@ -214,8 +225,9 @@ static __always_inline void on_response(struct __sk_buff *skb, const struct bpf_
 	if (skb->len <= start || bpf_ntohl(header.seq) != tcp->rcv_nxt ||
 	    is_of_rescue(skb, &header))
 		return;
-	/* Fewer bytes do not tell the status: the response counts for nothing. */
-	if (bpf_skb_load_bytes(skb, start, line, sizeof(line))) {
+	/* A part of a status line does not tell the status: the response counts for nothing. */
+	if (bpf_skb_load_bytes(skb, start, line, sizeof(line)) &&
+	    (bpf_skb_load_bytes(skb, start, line, 1) || line[0] == 'H')) {
 		socket->answered = sent;
 		return;
 	}
@@ -223,6 +235,14 @@ static __always_inline void on_response(struct __sk_buff *skb, const struct bpf_
 	if (sense_status_is_interim(status))
 		return;
 	socket->answered = sent;
+	if (status == SENSE_STATUS_NONE) {
+		on_other_data(tcp, socket);
+		return;
+	}
+	if (!(socket->flags & SW_SOCKET_SPOKEN)) {
+		socket->flags |= SW_SOCKET_SPOKEN;
+		sense_learn(socket, 1);
+	}
 	if (sense_status_is_failure(status)) {
 		socket->flags |= SW_SOCKET_BAD;
 		sense_failure(socket, SW_EVIDENCE_STATUS, status);

@@ -44,7 +44,7 @@ enum {
 enum sense_success_kind {
 	SENSE_CONNECTED,
 	SENSE_ENDED,    /* something came from it, nobody knows what */
-	SENSE_ANSWERED, /* with a status that is none of a failure */
+	SENSE_ANSWERED, /* with an HTTP status that is none of a failure */
 };
 
 /* What the failures of a backend are enough for. */

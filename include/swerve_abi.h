@@ -168,7 +168,8 @@ struct sw_service {
 	__u64 last_used; /* when this node last connected to it, in steps of 100 ms; 0: never. BPF */
 	__u64 connects;  /* to backends that are gone; sw_backend_load has the others. Userspace */
 	__u64 refused;   /* connections refused for want of any endpoint. BPF, atomic add */
-	__u64 ejections;    /* of its backends so far. BPF, atomic add */
+	__u32 ejections;    /* of its backends so far. BPF, atomic add */
+	__u32 speaks_http;  /* 1: what was last said first on a connection was HTTP/1. BPF */
 	__u64 spared_until; /* no ejection by its responses before this time (poison). BPF */
 	__u32 slot_base;    /* of its ready endpoints, for the share that may be out */
 	__u32 ready;        /* how many they are. Writer of both: userspace */
@@ -346,6 +347,7 @@ enum sw_socket_flag {
 	SW_SOCKET_BAD = 8,      /* the last of them failed */
 	SW_SOCKET_TAKEN = 16,   /* its request is with the rescue worker: not to be closed */
 	SW_SOCKET_ON_NODE = 32, /* it is in the network namespace of the node */
+	SW_SOCKET_SPOKEN = 64,  /* a response began as HTTP/1 does */
 };
 
 enum sw_event_kind {

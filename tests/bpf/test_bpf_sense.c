@@ -149,6 +149,8 @@ static void test_closed_instead_of_answered(void **state)
 	struct world *world = *state;
 
 	links_publish(world, 2);
+	link_answer_once(world, 1,
+			 link_good); /* so that an answer is due, see test_bpf_sense_http.c */
 	for (unsigned int i = 1; i <= 3; i++) {
 		struct link link = link_web(world, 0);
 
