@@ -199,10 +199,15 @@ static __always_inline bool is_of_rescue(const struct __sk_buff *skb, const stru
 	       skb->ifindex == SW_ORDER_IFINDEX;
 }
 
-/* What does not begin as HTTP/1 does is a sign of life, and no answer of which anything is known. */
+/*
+ * What does not begin as HTTP/1 does is a sign of life, and no answer of which anything is known. Behind
+ * a response it is more of that one, as when a client still uploads what was rejected, and says nothing new.
+ */
 static __always_inline void on_other_data(const struct bpf_tcp_sock *tcp,
 					  const struct sw_socket *socket)
 {
+	if (socket->flags & SW_SOCKET_SPOKEN)
+		return;
 	if (!tcp->data_segs_in)
 		sense_learn(socket, 0);
 	sense_success(socket, SENSE_ENDED);

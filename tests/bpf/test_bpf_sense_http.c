@@ -117,6 +117,28 @@ static void test_closed_where_http_is_spoken(void **state)
 	assert_int_equal(load_of(world, 0)->evidence, SW_EVIDENCE_CLOSED);
 }
 
+/* A request is answered before all of it is there: the answer is not undone by the rest of its own body. */
+static void test_answered_during_an_upload(void **state)
+{
+	struct world *world = *state;
+
+	links_publish(world, 2);
+	for (unsigned int i = 1; i <= 3; i++) {
+		struct link link = link_web(world, 0);
+
+		link_put(link.client, "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n");
+		link_put(link.server, "HTTP/1.1 500 Sorry\r\nContent-Length: 12\r\n\r\n");
+		link_take(link.client, "HTTP/1.1 500 Sorry\r\nContent-Length: 12\r\n\r\n");
+		link_put(link.client, "some of what is uploaded");
+		link_put(link.server, "out of order");
+		link_take(link.client, "out of order");
+		assert_int_equal(load_of(world, 0)->response_failures, i % 3);
+		link_end(&link);
+	}
+	assert_true(is_ejected(world, 0));
+	assert_int_equal(load_of(world, 0)->last_good, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
 
 static int run(void)
@@ -125,6 +147,7 @@ static int run(void)
 		TEST(test_what_is_a_good_answer),
 		TEST(test_one_way),
 		TEST(test_closed_where_http_is_spoken),
+		TEST(test_answered_during_an_upload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
