@@ -76,22 +76,35 @@ static __always_inline __u32 on_timeout(const struct bpf_sock_ops *ctx)
 }
 
 /*
- * The peer ended a connection (FIN, or RST) that had sent something and never received anything. On
- * a connection that was used before, it may just have been idle for too long. An orderly end is a failure
- * only where an answer was due: who takes in logs or metrics never says a word.
+ * Whether something was sent since the last response, on a connection that speaks HTTP. Not while some of it
+ * is still to be sent: then it is the rest of a request that was answered, and rejected, before its end.
+ */
+static __always_inline bool is_request_open(const struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+					    const struct sw_socket *socket)
+{
+	return socket->flags & SW_SOCKET_HTTP && socket->flags & SW_SOCKET_SPOKEN &&
+	       ctx->data_segs_out != socket->answered && sense_sock_is_sent(sk);
+}
+
+/*
+ * The peer ended a connection that had sent a request and received nothing of a response. By a reset also on
+ * one that was used before; an orderly end may come there since it was idle for too long, just when the
+ * next request was sent. And such an end is a failure only where an answer was due: who takes in logs
+ * or metrics never says a word.
  */
 static __always_inline __u32 on_peer_closed(const struct bpf_sock_ops *ctx, struct bpf_sock *sk,
 					    const struct sw_socket *socket)
 {
-	bool reset = ctx->args[1] == BPF_TCP_CLOSE;
+	bool failed = false;
 
-	if (!ctx->data_segs_out || ctx->data_segs_in)
+	if (!ctx->data_segs_out)
 		return SW_EVIDENCE_NONE;
-	if (reset)
-		return sense_sock_error(sk) == SENSE_ECONNRESET ? SW_EVIDENCE_CLOSED
-								: SW_EVIDENCE_NONE;
-	return socket->flags & SW_SOCKET_HTTP && sense_speaks_http(socket) ? SW_EVIDENCE_CLOSED
-									   : SW_EVIDENCE_NONE;
+	if (ctx->args[1] == BPF_TCP_CLOSE)
+		failed = sense_sock_error(sk) == SENSE_ECONNRESET &&
+			 (!ctx->data_segs_in || is_request_open(ctx, sk, socket));
+	else if (!ctx->data_segs_in)
+		failed = socket->flags & SW_SOCKET_HTTP && sense_speaks_http(socket);
+	return failed ? SW_EVIDENCE_CLOSED : SW_EVIDENCE_NONE;
 }
 
 /* What a change of the TCP state shows. An application that gives up leaves no error. */
@@ -110,7 +123,7 @@ static __always_inline __u32 on_state(const struct bpf_sock_ops *ctx, struct bpf
 
 static __always_inline void on_closed(const struct bpf_sock_ops *ctx, struct sw_socket *socket)
 {
-	if (ctx->data_segs_in && !(socket->flags & SW_SOCKET_HTTP))
+	if (ctx->data_segs_in && !(socket->flags & (SW_SOCKET_HTTP | SW_SOCKET_SPOKEN)))
 		sense_success(socket, SENSE_ENDED);
 	sense_close(socket);
 }
@@ -255,6 +268,8 @@ static __always_inline void on_response(struct __sk_buff *skb, const struct bpf_
 		socket->flags &= ~SW_SOCKET_BAD;
 		sense_success(socket, SENSE_ANSWERED);
 	}
+	if (status == SENSE_STATUS_SWITCHING)
+		socket->flags &= ~SW_SOCKET_HTTP;
 }
 
 /*

@@ -7,8 +7,9 @@
 #include <stdbool.h>
 
 enum {
-	SENSE_STATUS_LINE = 12, /* bytes that tell the status: "HTTP/1.1 200" */
-	SENSE_STATUS_NONE = 0,  /* this is no HTTP/1.x */
+	SENSE_STATUS_LINE = 12,       /* bytes that tell the status: "HTTP/1.1 200" */
+	SENSE_STATUS_NONE = 0,        /* this is no HTTP/1.x */
+	SENSE_STATUS_SWITCHING = 101, /* what follows is no HTTP any more */
 };
 
 static __always_inline bool sense_is_digit(__u8 byte)
@@ -40,5 +41,5 @@ static __always_inline bool sense_status_is_failure(__u32 status)
 /* 1xx come before the response proper; 101 is one: after it the connection is no longer HTTP. */
 static __always_inline bool sense_status_is_interim(__u32 status)
 {
-	return status >= 100 && status < 200 && status != 101;
+	return status >= 100 && status < 200 && status != SENSE_STATUS_SWITCHING;
 }

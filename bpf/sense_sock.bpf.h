@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Why the kernel ended a connection. sk_err is not in struct bpf_sock, so it is read from the kernel's
- * own struct; its offset comes from the running kernel's BTF (CO-RE), no header of it is needed.
+ * Why the kernel ended a connection. sk_err and some more are not in struct bpf_sock, so they are read from
+ * the kernel's own struct; their offsets come from the running kernel's BTF (CO-RE), no header of it is needed.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 
 /* As on every architecture that BPF programs of cgroups are run on. */
 enum {
@@ -37,6 +38,8 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u32 write_seq; /* behind what the application has written */
+	__u32 snd_nxt;   /* behind what was sent of it */
 } FROM_KERNEL;
 
 /* The positive errno of a socket; 0: none, the application itself ended it. */
@@ -45,6 +48,14 @@ static __always_inline int sense_sock_error(struct bpf_sock *sk)
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
 	return tcp ? tcp->inet_conn.icsk_inet.sk.sk_err : 0;
+}
+
+/* Whether all that the application has written was sent, also when the connection has ended since. */
+static __always_inline bool sense_sock_is_sent(struct bpf_sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp && tcp->write_seq == tcp->snd_nxt;
 }
 
 /* What the error of a connection that was not made says of its backend. */

@@ -139,15 +139,102 @@ static void test_answered_during_an_upload(void **state)
 	assert_int_equal(load_of(world, 0)->last_good, 0);
 }
 
+/* A connection that had its answer. */
+static struct link link_used(const struct world *world, const char *response)
+{
+	struct link link = link_web(world, 0);
+
+	link_respond(&link, response);
+	return link;
+}
+
+/* Between two requests a connection may end; after a request only in an orderly way. */
+static void test_reset_on_a_used_connection(void **state)
+{
+	struct world *world = *state;
+	struct link link;
+
+	links_publish(world, 2);
+	link = link_used(world, link_good);
+	reset(link.server);
+	close(link.client);
+	link = link_used(world, link_good);
+	link_put(link.client, "GET / HTTP/1.1\r\n\r\n");
+	link_take(link.server, "GET / HTTP/1.1\r\n\r\n");
+	close(link.server);
+	close(link.client);
+	assert_int_equal(load_of(world, 0)->response_failures, 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		link = link_web(world, 0);
+		assert_false(is_ejected(world, 0));
+		link_respond(&link, i ? link_bad : link_good);
+		link_put(link.client, "GET / HTTP/1.1\r\n\r\n");
+		reset(link.server);
+		close(link.client);
+		if (is_ejected(world, 0))
+			break;
+		assert_int_equal(load_of(world, 0)->response_failures, 2 * i + 1);
+	}
+	assert_true(is_ejected(world, 0));
+	assert_int_equal(load_of(world, 0)->evidence, SW_EVIDENCE_CLOSED);
+}
+
+/* What is sent after a 101 is no request. */
+static void test_reset_after_switching_protocols(void **state)
+{
+	struct world *world = *state;
+	struct link link;
+
+	links_publish(world, 2);
+	link = link_used(world, "HTTP/1.1 101 Switching Protocols\r\n\r\n");
+	link_put(link.client, "a frame");
+	reset(link.server);
+	close(link.client);
+	assert_int_equal(load_of(world, 0)->response_failures, 0);
+}
+
+/* Writes until nothing more can be sent. */
+static void fill(int fd)
+{
+	static const char block[65536];
+
+	while (send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+}
+
+/* An upload that is rejected, and then cut off since nobody reads it: it has had its answer. */
+static void test_reset_of_an_upload(void **state)
+{
+	static const char rejected[] = "HTTP/1.1 413 Content Too Large\r\n\r\n";
+	static char block[65536];
+	struct world *world = *state;
+	struct link link;
+
+	links_publish(world, 2);
+	link = link_web(world, 0);
+	link_put(link.client, "PUT / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+	fill(link.client);
+	link_put(link.server, rejected);
+	link_take(link.client, rejected);
+	/* It goes on for a while. */
+	while (recv(link.server, block, sizeof(block), MSG_DONTWAIT) > 0)
+		;
+	fill(link.client);
+	reset(link.server);
+	close(link.client);
+	assert_int_equal(load_of(world, 0)->response_failures, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
 
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_is_a_good_answer),
-		TEST(test_one_way),
-		TEST(test_closed_where_http_is_spoken),
-		TEST(test_answered_during_an_upload),
+		TEST(test_what_is_a_good_answer),       TEST(test_one_way),
+		TEST(test_closed_where_http_is_spoken), TEST(test_answered_during_an_upload),
+		TEST(test_reset_on_a_used_connection),  TEST(test_reset_after_switching_protocols),
+		TEST(test_reset_of_an_upload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
