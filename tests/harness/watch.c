@@ -5,8 +5,9 @@
  *
  * usage: watch PIN-DIR
  *
- * Prints "TIME-US SERVICE ADDRESS STATE WAS", first for what is there already (WAS is "free"). TIME-US is
- * CLOCK_REALTIME, SERVICE "namespace/name:port/protocol", ADDRESS without the port. STATE is free,
+ * Prints "TIME-US SERVICE ADDRESS STATE WAS BEFORE-US", first for what is there already (WAS is "free"). TIME-US
+ * is CLOCK_REALTIME, BEFORE-US that of the look before, which may be long ago on a machine that is busy: the state
+ * changed in between. SERVICE "namespace/name:port/protocol", ADDRESS without the port. STATE is free,
  * unknown, up, suspect, down, refused, or ejected: by BPF, and that has not expired yet.
  */
 #include "../../include/swerve_abi.h"
@@ -76,7 +77,7 @@ static unsigned int state_of(const struct sw_backend *backend, uint64_t now)
 }
 
 static void print_change(const struct sw_backend *backend, const char *service, unsigned int state,
-			 unsigned int was)
+			 unsigned int was, uint64_t before)
 {
 	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
 	bool is_v4 = !memcmp(backend->addr.bytes, mapped, sizeof(mapped));
@@ -84,8 +85,9 @@ static void print_change(const struct sw_backend *backend, const char *service, 
 
 	inet_ntop(is_v4 ? AF_INET : AF_INET6, backend->addr.bytes + (is_v4 ? 12 : 0), address,
 		  sizeof(address));
-	printf("%llu %s %s %s %s\n", (unsigned long long)(now_ns(CLOCK_REALTIME) / 1000), service,
-	       address, state_name(state), state_name(was));
+	printf("%llu %s %s %s %s %llu\n", (unsigned long long)(now_ns(CLOCK_REALTIME) / 1000),
+	       service, address, state_name(state), state_name(was),
+	       (unsigned long long)(before / 1000));
 	fflush(stdout);
 }
 
@@ -103,8 +105,9 @@ int main(int argc, char **argv)
 		map_open(argv[1], "sw_backends", WATCHED * sizeof(struct sw_backend));
 	const struct sw_service *services =
 		map_open(argv[1], "sw_services", SW_MAX_SERVICES * sizeof(struct sw_service));
+	uint64_t before = now_ns(CLOCK_REALTIME);
 	for (;;) {
-		uint64_t now = now_ns(CLOCK_MONOTONIC);
+		uint64_t now = now_ns(CLOCK_MONOTONIC), began = now_ns(CLOCK_REALTIME);
 
 		for (size_t i = 1; i < WATCHED; i++) {
 			unsigned int state = state_of(&backends[i], now);
@@ -113,9 +116,10 @@ int main(int argc, char **argv)
 				continue;
 			print_change(&backends[i],
 				     services[backends[i].service % SW_MAX_SERVICES].name, state,
-				     states[i]);
+				     states[i], before);
 			states[i] = state;
 		}
+		before = began;
 		nanosleep(&pause, NULL);
 	}
 }
