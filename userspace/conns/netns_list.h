@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The network namespaces of this node's processes, as far as /proc shows them: all of them with
- * the host's PID namespace (hostPID), else those of the container. A namespace that only a thread
- * or an open descriptor is in is not seen.
- */
+/* The network namespaces of this node's processes: what a walk through all of them finds. */
 #pragma once
 
 #include "base/vec.h"
-
-#include <sys/types.h>
-
-struct netns {
-	dev_t device;
-	ino_t inode;
-	int fd; /* owned; keeps the namespace alive, so do not hold on to the list */
-};
+#include "conns/netns_walk.h"
 
 struct netns_list {
-	struct netns *items;
+	struct netns *items; /* keep the namespaces alive, so do not hold on to the list */
 	size_t len;
 	size_t cap;
 };

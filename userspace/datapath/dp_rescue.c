@@ -18,7 +18,7 @@
 
 #include "rescue.skel.h" // NOLINT
 
-enum { HOOKS = 3 };
+enum { HOOKS = 3, RECORDS_AT_ONCE = 256 };
 
 struct dp_rescue {
 	struct rescue_bpf *skel;
@@ -29,6 +29,7 @@ struct dp_rescue {
 	const uint64_t *requests; /* sw_request_count */
 	dp_rescue_record_fn *fn;  /* while records are consumed */
 	void *arg;
+	size_t left; /* how many more may be consumed */
 };
 
 static const size_t requests_size = SW_MAX_SERVICES * sizeof(uint64_t);
@@ -39,7 +40,8 @@ static int on_record(void *arg, void *data, size_t size)
 
 	if (size >= sizeof(struct sw_rescue))
 		rescue->fn(rescue->arg, data, size);
-	return 0;
+	/* That one is consumed all the same. */
+	return --rescue->left ? 0 : -EAGAIN;
 }
 
 /* Maps that are pinned are shared, the others are made anew. */
@@ -177,11 +179,13 @@ int dp_rescue_fd(const struct dp_rescue *rescue)
 	return ring_buffer__epoll_fd(rescue->ring);
 }
 
-void dp_rescue_consume(struct dp_rescue *rescue, dp_rescue_record_fn *fn, void *arg)
+bool dp_rescue_consume(struct dp_rescue *rescue, dp_rescue_record_fn *fn, void *arg)
 {
+	rescue->left = RECORDS_AT_ONCE;
 	rescue->fn = fn;
 	rescue->arg = arg;
 	ring_buffer__consume(rescue->ring);
+	return !rescue->left;
 }
 
 void dp_rescue_each_outstanding(struct dp_rescue *rescue, dp_rescue_outstanding_fn *fn, void *arg)

@@ -37,8 +37,11 @@ int dp_rescue_fd(const struct dp_rescue *rescue);
 /* `record` is followed by request and response; `size` is of all of it. */
 typedef void dp_rescue_record_fn(void *arg, const struct sw_rescue *record, size_t size);
 
-/* Hands over all records that are there. */
-void dp_rescue_consume(struct dp_rescue *rescue, dp_rescue_record_fn *fn, void *arg);
+/*
+ * Hands over records that are there, some hundreds at most. Returns whether there may be more: for these
+ * the descriptor stays readable.
+ */
+bool dp_rescue_consume(struct dp_rescue *rescue, dp_rescue_record_fn *fn, void *arg);
 
 typedef void dp_rescue_outstanding_fn(void *arg, uint64_t cookie,
 				      const struct sw_outstanding *outstanding);

@@ -1,39 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The network namespaces that clients live in. A client's socket is found by its addresses and its
- * cookie, so nothing has to be known about its process: it may be in any PID namespace, and the
- * socket may have been passed on. Namespaces are remembered by the client's address, and let go soon
- * after their last use, so that none is kept alive.
+ * A network namespace that clients live in, and what the worker does there: it looks for sockets, sends
+ * packets, and opens connections.
  *
- * Belongs to one thread, which goes to other namespaces and comes back within these functions.
+ * Belongs to one thread, which goes there and comes back within these functions.
  */
 #pragma once
 
+#include "conns/netns_walk.h"
 #include "conns/sock_exists.h"
 
+#include <ifaddrs.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct client_netns_cache; /* opaque */
-struct client_netns;       /* opaque */
-
-/* Returns 0 or -errno; -EPERM: CAP_SYS_ADMIN or CAP_NET_RAW is missing. */
-int client_netns_cache_new(struct client_netns_cache **ret);
-
-/* NULL is allowed. All references are to be returned before. */
-void client_netns_cache_free(struct client_netns_cache *cache);
+struct client_netns {
+	/* private; `id` and `walk` are the cache's */
+	struct netns id; /* owns the descriptor */
+	int home;        /* the thread's own namespace, borrowed */
+	int diag;        /* sock_diag there; -1: it may not be entered */
+	int raw4, raw6; /* raw sockets there, once they are needed; raw6 only where there is IPv6 */
+	unsigned int references;
+	uint64_t walk;
+};
 
 /*
- * Finds the namespace of a socket, and takes a reference. Quick when clients with that address were
- * looked for lately, else it looks through /proc. Returns 0; -ENOENT if there is no such socket;
- * -errno.
+ * Takes the descriptor of *id over. `home` is the caller's own namespace. *ret_addresses are its own, for
+ * freeifaddrs(), NULL if there are none. One that may not be entered is none in which anything is found.
+ * Returns 0 or -errno.
  */
-int client_netns_find(struct client_netns_cache *cache, const struct sock_name *socket,
-		      uint64_t now, struct client_netns **ret);
-void client_netns_unref(struct client_netns *netns);
+int client_netns_open(struct netns *id, int home, struct client_netns **ret,
+		      struct ifaddrs **ret_addresses);
 
-/* Closes what nobody has used for a while. */
-void client_netns_expire(struct client_netns_cache *cache, uint64_t now);
+/* NULL is allowed. All references are to be returned before. */
+void client_netns_free(struct client_netns *netns);
+
+/* Whether that very socket is there. */
+bool client_netns_has(const struct client_netns *netns, const struct sock_name *socket);
+
+/* Gets ready to send, and takes a reference. Returns 0 or -errno; then there is none. */
+int client_netns_ref(struct client_netns *netns);
+
+/* NULL is allowed. */
+void client_netns_unref(struct client_netns *netns);
 
 /* Sends a packet with its IP header. Returns 0 or -errno. */
 int client_netns_send(const struct client_netns *netns, const struct addr *target,

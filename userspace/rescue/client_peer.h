@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "rescue/client_netns.h"
+#include "rescue/client_netns_cache.h"
 #include "swerve_rescue.h"
 
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #include "base/hashmap.h"
 #include "datapath/dp_rescue.h"
 #include "loop/loop.h"
-#include "rescue/client_netns.h"
+#include "rescue/client_netns_cache.h"
 
 #include <stdlib.h>
 
@@ -80,8 +80,8 @@ static bool ask(struct rescue_env *env, uint32_t service, ask_fn *fn)
 	struct rescue_budget *budget = find_budget(env, service);
 	uint32_t percent = dp_rescue_service(env->datapath, service)->policy.retry_budget;
 
-	return budget && fn(budget, percent, dp_rescue_requests(env->datapath, service),
-			    loop_now(env->loop));
+	return budget &&
+	       fn(budget, percent, dp_rescue_requests(env->datapath, service), loop_now(env->loop));
 }
 
 bool rescue_env_begin_replay(struct rescue_env *env, uint32_t service)

@@ -51,7 +51,7 @@ struct rescue_job {
 	uint64_t connect_limit; /* of this attempt */
 	uint64_t heard;         /* when the client last said something */
 	uint64_t retransmit;    /* interval */
-	bool is_charged; /* it has a place in the budget */
+	bool is_charged;        /* it has a place in the budget */
 	bool is_head;
 	bool whole;
 	bool committed;

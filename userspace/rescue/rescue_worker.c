@@ -45,6 +45,7 @@ struct rescue_worker {
 	struct loop_timer count;
 	uint64_t scan_interval; /* 0: never */
 	uint64_t now;           /* of a scan */
+	uint64_t beaten;        /* when the last sign of life was given */
 	uint32_t down;          /* the backend that a scan is for; 0: for time-outs */
 	pthread_t thread;
 	bool started;
@@ -52,10 +53,28 @@ struct rescue_worker {
 	struct orders orders;
 };
 
+static void beat(struct rescue_worker *worker, uint64_t now)
+{
+	dp_rescue_heartbeat(worker->datapath, now);
+	worker->beaten = now;
+}
+
+/* A round with many records takes long, but what is in them is not lost. */
+static void beat_in_time(struct rescue_worker *worker)
+{
+	uint64_t now = clock_now();
+
+	if (now >= worker->beaten + HEARTBEAT_INTERVAL)
+		beat(worker, now);
+}
+
 static void on_record(void *arg, const struct sw_rescue *record, size_t size)
 {
-	struct rescue_env *env = arg;
+	struct rescue_worker *worker = arg;
+	struct rescue_env *env = &worker->env;
 
+	if (worker->beaten)
+		beat_in_time(worker);
 	switch (record->kind) {
 	case SW_RESCUE_REQUEST:
 		rescue_job_report(env, record, size);
@@ -81,15 +100,15 @@ static void on_records(struct loop_io *io, uint32_t events)
 	struct rescue_worker *worker = container_of(io, struct rescue_worker, records);
 
 	(void)events;
-	dp_rescue_consume(worker->datapath, on_record, &worker->env);
+	dp_rescue_consume(worker->datapath, on_record, worker);
 }
 
 static void on_heartbeat(struct loop_timer *timer, uint64_t now)
 {
 	struct rescue_worker *worker = container_of(timer, struct rescue_worker, heartbeat);
 
-	dp_rescue_heartbeat(worker->datapath, now);
-	client_netns_expire(worker->env.netns, now);
+	beat(worker, now);
+	client_netns_cache_walk(worker->env.netns, now);
 	(void)loop_timer_arm(worker->loop, timer, now + HEARTBEAT_INTERVAL);
 }
 
@@ -186,8 +205,9 @@ static void on_wake(struct loop_io *io, uint32_t events)
 /* No failure is held back any more; what is held is let go. */
 static void wind_up(struct rescue_worker *worker)
 {
-	dp_rescue_heartbeat(worker->datapath, 0);
-	dp_rescue_consume(worker->datapath, on_record, &worker->env);
+	beat(worker, 0);
+	while (dp_rescue_consume(worker->datapath, on_record, worker))
+		;
 	rescue_job_end_all(&worker->env);
 	rescue_connect_end_all(&worker->env);
 	rescue_idle_end_all(&worker->env);
