@@ -33,6 +33,22 @@ void bytes_drop(struct bytes *bytes, size_t len)
 		memmove(bytes->items, bytes->items + len, bytes->len);
 }
 
+void bytes_trim(struct bytes *bytes)
+{
+	size_t cap = bytes->cap;
+	char *items;
+
+	while (cap > 1024 && cap / 4 >= bytes->len)
+		cap /= 2;
+	if (cap == bytes->cap)
+		return;
+	items = realloc(bytes->items, cap);
+	if (!items)
+		return;
+	bytes->items = items;
+	bytes->cap = cap;
+}
+
 void bytes_done(struct bytes *bytes)
 {
 	free(bytes->items);

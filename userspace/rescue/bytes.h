@@ -16,5 +16,8 @@ int bytes_append(struct bytes *bytes, const void *data, size_t len);
 /* Removes from the front; len at most bytes->len. */
 void bytes_drop(struct bytes *bytes, size_t len);
 
+/* Gives memory back, once most of it is unused. */
+void bytes_trim(struct bytes *bytes);
+
 /* Frees the memory and leaves an empty string. */
 void bytes_done(struct bytes *bytes);

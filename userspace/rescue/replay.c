@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 65536 };
-
 static void fail(struct replay *replay, int err)
 {
 	replay->error = err;
@@ -48,8 +46,8 @@ int replay_dialed(int fd)
 
 static void receive(struct replay *replay)
 {
-	char buffer[READ_SIZE];
-	ssize_t n = recv(replay->io.fd, buffer, sizeof(buffer), 0);
+	char buffer[REPLAY_READ_MAX];
+	ssize_t n = recv(replay->io.fd, buffer, replay->read_max, 0);
 	int err;
 
 	if (n < 0 && errno == EAGAIN)
@@ -92,7 +90,8 @@ static void on_io(struct loop_io *io, uint32_t events)
 
 void replay_init(struct replay *replay, struct loop *loop, replay_fn *fn)
 {
-	*replay = (struct replay){.io = {.fn = on_io, .fd = -1}, .loop = loop, .fn = fn};
+	*replay = (struct replay){
+		.io = {.fn = on_io, .fd = -1}, .loop = loop, .fn = fn, .read_max = REPLAY_READ_MAX};
 }
 
 int replay_dial(const struct client_netns *netns, const struct addr *addr, uint16_t port)

@@ -12,6 +12,8 @@
 struct client_netns;
 struct replay;
 
+enum { REPLAY_READ_MAX = 65536 };
+
 enum replay_event {
 	REPLAY_PROGRESS, /* more of the response was fed */
 	REPLAY_WHOLE,    /* it is complete */
@@ -27,6 +29,7 @@ struct replay {
 	replay_fn *fn;
 	const struct bytes *request; /* borrowed */
 	size_t sent;
+	size_t read_max; /* bytes at a time; the owner may change it */
 	bool connected;
 	bool paused;
 	struct http_response response; /* its `status` and `state` are for the owner to look at */

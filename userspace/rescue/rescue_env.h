@@ -45,6 +45,7 @@ struct rescue_env {
 	struct hashmap *refused; /* socket cookie → struct refused of rescue_connect.c */
 	struct hashmap *budgets; /* index into sw_services → struct rescue_budget */
 	uint64_t counted;        /* when the requests of all services were last counted */
+	size_t buffered;         /* bytes of answers that clients have not taken yet */
 	bool mark_attempts;      /* replayed requests get a header that says so */
 	pthread_mutex_t lock;    /* for results */
 	struct rescue_results results;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "datapath/dp_rescue.h"
 #include "rescue/answer_stream.h"
+#include "rescue/client_patience.h"
 #include "rescue/client_peer.h"
 #include "rescue/http_request.h"
 #include "rescue/last_exchange.h"
@@ -27,12 +28,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BUFFER_HIGH = 524288, BUFFER_LOW = 131072 };
+/* Of an answer: from where on the backend is not read, and again. */
+enum { BUFFER_HIGH = 131072, BUFFER_LOW = 32768, SHORT_HIGH = 8192, SHORT_LOW = 2048 };
+
+/* Of all answers: from where on each has the SHORT_ ones. */
+#define BUFFERED_HIGH ((size_t)32 << 20)
+
+/* Each has a descriptor, and some 16 KiB with its request and what was held. */
+enum { JOBS_MAX = 4096 };
 
 /* The loopback device loses nothing; a full receive buffer does. */
 #define RETRANSMIT_FIRST (100 * NSEC_PER_MSEC)
 #define RETRANSMIT_LAST  NSEC_PER_SEC
-#define SILENCE_LIMIT    (5 * NSEC_PER_SEC)
 
 struct rescue_job {
 	struct rescue_env *env;
@@ -49,9 +56,10 @@ struct rescue_job {
 	uint64_t began;
 	uint64_t deadline;      /* for the first byte of another response */
 	uint64_t connect_limit; /* of this attempt */
-	uint64_t heard;         /* when the client last said something */
-	uint64_t retransmit;    /* interval */
-	bool is_charged;        /* it has a place in the budget */
+	size_t buffered;        /* bytes of memory, as counted in env->buffered */
+	struct client_patience patience;
+	uint64_t retransmit; /* interval */
+	bool is_charged;     /* it has a place in the budget */
 	bool is_head;
 	bool whole;
 	bool committed;
@@ -71,6 +79,7 @@ static void free_job(struct rescue_job *job)
 	bytes_done(&job->held);
 	bytes_done(&job->request);
 	bytes_done(&job->answer.data);
+	job->env->buffered -= job->buffered;
 	free(job);
 }
 
@@ -132,6 +141,23 @@ static uint32_t client_ack(const struct rescue_job *job)
 	return job->record.ack + job->client_ended;
 }
 
+/* The client is slower than the backend: no more is read than memory allows. */
+static void keep_pace(struct rescue_job *job)
+{
+	struct bytes *data = &job->answer.data;
+	bool is_short;
+
+	bytes_trim(data);
+	job->env->buffered += data->cap - job->buffered;
+	job->buffered = data->cap;
+	is_short = job->env->buffered > BUFFERED_HIGH;
+	job->replay.read_max = is_short ? SHORT_HIGH : REPLAY_READ_MAX;
+	if (data->len > (is_short ? SHORT_HIGH : BUFFER_HIGH))
+		replay_pause(&job->replay, true);
+	else if (data->len < (is_short ? SHORT_LOW : BUFFER_LOW))
+		replay_pause(&job->replay, false);
+}
+
 /* Sends as much of the answer as the client takes. */
 static void pump(struct rescue_job *job)
 {
@@ -145,10 +171,7 @@ static void pump(struct rescue_job *job)
 				     job->answer.data.items + piece.at, piece.len))
 			break; /* sent again later */
 	}
-	if (job->answer.data.len > BUFFER_HIGH)
-		replay_pause(&job->replay, true);
-	else if (job->answer.data.len < BUFFER_LOW)
-		replay_pause(&job->replay, false);
+	keep_pace(job);
 }
 
 /*
@@ -170,8 +193,9 @@ static void commit(struct rescue_job *job)
 	job->note.took = loop_now(job->env->loop) - job->began;
 	job->answer.seq = job->record.seq;
 	job->answer.window = job->record.window;
-	job->heard = loop_now(job->env->loop);
+	job->patience = client_patience_from(loop_now(job->env->loop));
 	job->retransmit = RETRANSMIT_FIRST;
+	bytes_done(&job->held);
 }
 
 static void pass_on(struct rescue_job *job, bool whole)
@@ -183,7 +207,7 @@ static void pass_on(struct rescue_job *job, bool whole)
 		end(job, RESCUE_ERROR);
 		return;
 	}
-	bytes_drop(&replay->out, replay->out.len);
+	bytes_done(&replay->out);
 	if (whole) {
 		job->answer.end = true;
 		replay_stop(replay);
@@ -290,9 +314,9 @@ static void give_client_up(struct rescue_job *job)
 static void on_silence(struct rescue_job *job, uint64_t now)
 {
 	if (!answer_stream_waits(&job->answer)) {
-		job->heard = now; /* it is the backend that is slow */
+		job->patience = client_patience_from(now); /* it is the backend that is slow */
 		acknowledge(job); /* tells the kernel that there is more to come */
-	} else if (now > job->heard + SILENCE_LIMIT) {
+	} else if (client_patience_ends(&job->patience, now)) {
 		give_client_up(job);
 		return;
 	} else {
@@ -437,7 +461,9 @@ static void begin(struct rescue_env *env, const struct sw_rescue *record)
 		return;
 	}
 	is_found = !client_peer_find(&job->client, env->netns, loop_now(env->loop));
-	if (!may_replay(job))
+	if (hashmap_len(env->jobs) > JOBS_MAX)
+		release(job, RESCUE_ERROR);
+	else if (!may_replay(job))
 		release(job, RESCUE_NO_BUDGET);
 	else if (!is_found)
 		release(job, RESCUE_CLIENT_GONE);
@@ -502,9 +528,11 @@ void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record)
 			end(job, RESCUE_CLIENT_GONE);
 		return;
 	}
-	job->heard = loop_now(env->loop);
-	if (answer_stream_ack(&job->answer, record->seq, record->window))
+	job->patience.heard = loop_now(env->loop);
+	if (answer_stream_ack(&job->answer, record->seq, record->window)) {
+		job->patience.moved = job->patience.heard;
 		job->retransmit = RETRANSMIT_FIRST;
+	}
 	if (job->answer.done) {
 		/* The client's kernel has acknowledged what this backend never sent. */
 		if (job->note.cause != RESCUE_REFUSED)
