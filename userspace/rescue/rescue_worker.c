@@ -7,6 +7,7 @@
 #include "base/container_of.h"
 #include "base/duration.h"
 #include "base/hashmap.h"
+#include "base/log.h"
 #include "base/vec.h"
 #include "datapath/dp_rescue.h"
 #include "loop/loop.h"
@@ -45,6 +46,7 @@ struct rescue_worker {
 	struct loop_timer count;
 	uint64_t scan_interval; /* 0: never */
 	uint64_t now;           /* of a scan */
+	bool warned;            /* about processes that are not seen */
 	uint64_t beaten;        /* when the last sign of life was given */
 	uint32_t down;          /* the backend that a scan is for; 0: for time-outs */
 	pthread_t thread;
@@ -103,12 +105,23 @@ static void on_records(struct loop_io *io, uint32_t events)
 	dp_rescue_consume(worker->datapath, on_record, worker);
 }
 
+static void warn_of_hidden(struct rescue_worker *worker)
+{
+	size_t hidden = client_netns_cache_hidden(worker->env.netns);
+
+	if (hidden && !worker->warned)
+		log_warn("of %zu processes the network namespace can not be seen, for want of "
+			 "CAP_SYS_PTRACE perhaps: clients there see their failures", hidden);
+	worker->warned = hidden;
+}
+
 static void on_heartbeat(struct loop_timer *timer, uint64_t now)
 {
 	struct rescue_worker *worker = container_of(timer, struct rescue_worker, heartbeat);
 
 	beat(worker, now);
-	client_netns_cache_walk(worker->env.netns, now);
+	if (client_netns_cache_walk(worker->env.netns, now))
+		warn_of_hidden(worker);
 	(void)loop_timer_arm(worker->loop, timer, now + HEARTBEAT_INTERVAL);
 }
 
