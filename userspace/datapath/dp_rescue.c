@@ -18,7 +18,7 @@
 
 #include "rescue.skel.h" // NOLINT
 
-enum { HOOKS = 3, RECORDS_AT_ONCE = 256 };
+enum { HOOKS = 3, RECORDS_AT_ONCE = 256, OUTSTANDING_AT_ONCE = 256 };
 
 struct dp_rescue {
 	struct rescue_bpf *skel;
@@ -188,20 +188,27 @@ bool dp_rescue_consume(struct dp_rescue *rescue, dp_rescue_record_fn *fn, void *
 	return !rescue->left;
 }
 
+/* Some buckets of the hash at a time: two system calls for each entry take too long. */
 void dp_rescue_each_outstanding(struct dp_rescue *rescue, dp_rescue_outstanding_fn *fn, void *arg)
 {
 	int fd = bpf_map__fd(rescue->skel->maps.sw_outstanding);
-	struct sw_outstanding value;
-	__u64 key, next;
-	int more = bpf_map_get_next_key(fd, NULL, &key);
+	struct sw_outstanding values[OUTSTANDING_AT_ONCE];
+	__u64 keys[OUTSTANDING_AT_ONCE];
+	__u32 position = 0, count;
+	bool begun = false;
+	int err;
 
-	/* The next one first: after a removed key the walk would begin again. */
-	while (!more) {
-		more = bpf_map_get_next_key(fd, &key, &next);
-		if (!bpf_map_lookup_elem(fd, &key, &value))
-			fn(arg, key, &value);
-		key = next;
-	}
+	do {
+		count = OUTSTANDING_AT_ONCE;
+		err = bpf_map_lookup_batch(fd, begun ? &position : NULL, &position, keys, values,
+					   &count, NULL);
+		/* The end; there may be some all the same. Others are met by the next scan. */
+		if (err && err != -ENOENT)
+			return;
+		begun = true;
+		for (__u32 i = 0; i < count; i++)
+			fn(arg, keys[i], &values[i]);
+	} while (!err);
 }
 
 void dp_rescue_forget_outstanding(struct dp_rescue *rescue, uint64_t cookie)

@@ -111,7 +111,8 @@ static void warn_of_hidden(struct rescue_worker *worker)
 
 	if (hidden && !worker->warned)
 		log_warn("of %zu processes the network namespace can not be seen, for want of "
-			 "CAP_SYS_PTRACE perhaps: clients there see their failures", hidden);
+			 "CAP_SYS_PTRACE perhaps: clients there see their failures",
+			 hidden);
 	worker->warned = hidden;
 }
 
