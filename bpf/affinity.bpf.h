@@ -3,8 +3,9 @@
  * Session affinity by client, as in kube-proxy: all frontends of a service port share it, and each
  * new connection renews it. Unlike there, it gives way when the backend can not be used.
  *
- * Two CPUs may pin a client for the first time at once. So that both come to the same backend, the
- * choice is drawn with the client's own numbers, see affinity_seed().
+ * Two CPUs may pin a client at once. So that both come to the same backend, the choice is drawn with
+ * numbers that both have: the client's own, and when it was pinned before, so that it may get another
+ * backend each time. See affinity_seed().
  */
 #pragma once
 
@@ -23,7 +24,8 @@ enum {
 /* One client of one service port. */
 struct affinity {
 	struct sw_affinity_key key;
-	__u64 timeout; /* ns; 0: the service has none */
+	__u64 timeout;   /* ns; 0: the service has none */
+	__u64 last_used; /* of the pin that there was, also if it is over; 0: there was none */
 };
 
 static __always_inline void affinity_begin(struct affinity *affinity, __u64 client, __u32 service,
@@ -35,12 +37,14 @@ static __always_inline void affinity_begin(struct affinity *affinity, __u64 clie
 }
 
 /* Returns NULL if the client has none, or none any more. */
-static __always_inline const struct sw_affinity *affinity_find(const struct affinity *affinity,
-							       __u64 now)
+static __always_inline const struct sw_affinity *affinity_find(struct affinity *affinity, __u64 now)
 {
 	const struct sw_affinity *pinned = bpf_map_lookup_elem(&sw_affinity, &affinity->key);
 
-	return pinned && now < pinned->last_used + affinity->timeout ? pinned : 0;
+	if (!pinned)
+		return 0;
+	affinity->last_used = *(const volatile __u64 *)&pinned->last_used;
+	return now < affinity->last_used + affinity->timeout ? pinned : 0;
 }
 
 /*
@@ -72,20 +76,27 @@ static __always_inline __u32 affinity_seed(const struct affinity *affinity)
 {
 	__u64 hash = affinity->key.client ^ (__u64)affinity->key.service << 40;
 
+	hash ^= affinity->last_used * 0x9e3779b97f4a7c15ULL;
 	hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdULL;
 	hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53ULL;
 	return (__u32)(hash >> 32) | 1;
 }
 
-/* Concurrent calls may leave backend and generation of two backends: then it is pinned anew. */
+/*
+ * Concurrent calls may leave backend and generation of two backends: then it is pinned anew. The time
+ * is written last: who still sees the old one draws with it, and comes to the same backend.
+ */
 static __always_inline void affinity_pin(const struct affinity *affinity, __u32 backend,
 					 __u32 generation, __u64 now)
 {
 	struct sw_affinity value = {.last_used = now, .backend = backend, .generation = generation};
 	struct sw_affinity *pinned = bpf_map_lookup_elem(&sw_affinity, &affinity->key);
 
-	if (pinned)
-		*pinned = value;
-	else
+	if (pinned) {
+		pinned->backend = backend;
+		pinned->generation = generation;
+		*(volatile __u64 *)&pinned->last_used = now;
+	} else {
 		bpf_map_update_elem(&sw_affinity, &affinity->key, &value, BPF_ANY);
+	}
 }
