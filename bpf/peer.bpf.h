@@ -10,6 +10,8 @@
 #include "maps.bpf.h"
 #include "swerve_abi.h"
 
+#include <linux/in.h>
+
 /* Address and port as one hook sees them. */
 struct peer {
 	struct sw_addr addr;
@@ -44,13 +46,21 @@ static __always_inline void peer_remember(struct bpf_sock *sk, const struct aske
 	socket->answered = 0;
 }
 
-/* The socket connects to something that is not ours: what it had before must not be told again. */
-static __always_inline void peer_forget(struct bpf_sock *sk)
+/*
+ * The socket asks for something that it does not get a backend for. What a TCP socket had before is over.
+ * A UDP socket keeps its peer if the call fails further on, and what is not the peer counts for nothing:
+ * only where it goes to the backend itself, the frontend must not be told again.
+ */
+static __always_inline void peer_forget(struct bpf_sock *sk, const struct sw_frontend_key *asked)
 {
 	struct sw_socket *socket = bpf_sk_storage_get(&sw_sockets, sk, 0, 0);
 
-	if (socket)
-		bpf_sk_storage_delete(&sw_sockets, sk);
+	if (!socket)
+		return;
+	if (asked->proto == IPPROTO_UDP &&
+	    !(socket->backend_port == asked->port && addr_is(&socket->backend_addr, &asked->addr)))
+		return;
+	bpf_sk_storage_delete(&sw_sockets, sk);
 }
 
 /* Replaces the backend in *peer by the frontend that the application asked for. */

@@ -77,13 +77,13 @@ static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_fro
 	if (!udp_tried(&asker, is_less(key->proto ^ IPPROTO_UDP, 1)))
 		return CHOICE_NOT_OURS;
 	verdict = choose_backend(key, &asker, choice);
-	if (key->proto == IPPROTO_UDP)
+	if (key->proto == IPPROTO_UDP && verdict != CHOICE_REFUSE)
 		udp_connected(ctx, &asker, key, verdict == CHOICE_BACKEND ? choice : 0);
 	if (verdict == CHOICE_BACKEND) {
 		peer_remember(ctx->sk, &asker, key, choice);
 		return verdict;
 	}
-	peer_forget(ctx->sk);
+	peer_forget(ctx->sk, key);
 	return verdict == CHOICE_REFUSE ? refuse_connect(key, choice) : verdict;
 }
 

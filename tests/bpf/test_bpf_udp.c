@@ -433,6 +433,42 @@ static void test_nothing_is_left_of_a_connection(void **state)
 	close(fd);
 }
 
+static int reconnect_to(int fd, const char *address, uint16_t port)
+{
+	struct sockaddr_storage sa;
+	socklen_t size = world_sockaddr(AF_INET, address, port, &sa);
+
+	return connect(fd, (struct sockaddr *)&sa, size) ? -errno : 0;
+}
+
+/* The kernel leaves a UDP socket its peer when another connect() fails. */
+static void test_a_connect_that_fails_changes_nothing(void **state)
+{
+	struct world *world = *state;
+	int fd = udp_socket(AF_INET);
+
+	serve(world, 2);
+	publish(world, "10.96.0.10", 0, 1);
+	publish(world, "10.96.0.11", 1, 1);
+	publish(world, "10.96.0.12", 2, 0);
+	ask(world, fd, "10.96.0.11");
+	connect_to(fd, "10.96.0.10", 80);
+	assert_int_equal(reconnect_to(fd, "198.51.100.1", 53), -ENETUNREACH);
+	/* Before Linux 5.18 the kernel can not refuse at once: then it has another peer. */
+	if (world_has_set_retval)
+		assert_int_equal(reconnect_to(fd, "10.96.0.12", 80), -ECONNREFUSED);
+	world_assert_peer(fd, "10.96.0.10 80");
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_int_equal(answer(world), 0);
+	assert_from(fd, "10.96.0.10 80");
+	/* One that succeeds does. */
+	connect_to(fd, "127.0.0.1", world->ports[1]);
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_int_equal(answer(world), 1);
+	assert_from_server(world, fd, 1);
+	close(fd);
+}
+
 /* As a resolver does whose query was refused: a new socket, at once. */
 static void test_a_retry_goes_elsewhere(void **state)
 {
@@ -491,6 +527,8 @@ static int run(void)
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left_of_a_connection, world_setup,
 						world_teardown),
+		cmocka_unit_test_setup_teardown(test_a_connect_that_fails_changes_nothing,
+						world_setup, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
