@@ -40,6 +40,19 @@ static __always_inline __u32 is_node_netns(__u64 cookie)
 }
 
 /*
+ * 0.0.0.0 as a destination is 127.0.0.1 to the kernel, which says so only after the hook. `::` becomes
+ * ::1, where there are no NodePorts. Without a branch, for the verifier's sake.
+ */
+static __always_inline void any_to_loopback(struct sw_addr *addr)
+{
+	__u32 *words = (__u32 *)addr->bytes;
+	__u64 any = is_less(words[0] | words[1] | (words[2] ^ bpf_htonl(0xffff)) | words[3], 1);
+
+	barrier_var(any);
+	words[3] |= bpf_htonl(INADDR_LOOPBACK) & (__u32)-any;
+}
+
+/*
  * kube-proxy's REJECT: ECONNREFUSED. Without bpf_set_retval() a rejected call fails with EPERM
  * whatever we do; so it is sent to port 0 of the loopback address, where nothing can ever listen,
  * and the kernel itself refuses: TCP at once, UDP when the application waits for the answer.
@@ -73,6 +86,7 @@ static __always_inline int sock_connect(struct bpf_sock_addr *ctx, struct sw_fro
 	/* Read again: the verifier would follow each of the two values on its own from here on. */
 	key->proto = *(volatile __u32 *)&ctx->protocol;
 	key->scope = SW_SCOPE_ADDRESS;
+	any_to_loopback(&key->addr);
 	asker.on_node = is_node_netns(asker.client);
 	if (!udp_tried(&asker, is_less(key->proto ^ IPPROTO_UDP, 1)))
 		return CHOICE_NOT_OURS;
@@ -101,6 +115,7 @@ static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, struct sw_fro
 		return CHOICE_NOT_OURS;
 	key->proto = IPPROTO_UDP;
 	key->scope = SW_SCOPE_ADDRESS;
+	any_to_loopback(&key->addr);
 	asker.on_node = is_node_netns(asker.client);
 	udp_has(ctx->sk, key, &asker);
 	if (!udp_tried(&asker, 1))
