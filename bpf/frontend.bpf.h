@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Which frontend a destination belongs to: the one of that very address, or the NodePort of the node
- * whose address it is. Like the rest of the core it takes no context.
+ * whose address it is. Whose it is, sw_nodes alone says. Like the rest of the core it takes no context.
  */
 #pragma once
 
@@ -80,6 +80,12 @@ static __always_inline bool frontend_find(const struct sw_frontend_key *key, boo
 	node_port.scope = frontend_scope(&key->addr, on_node);
 	if (node_port.scope == SW_SCOPE_ADDRESS)
 		return false;
+	if (node_port.scope == SW_SCOPE_OTHER_NODES) {
+		node_port.addr = key->addr;
+		if (frontend_read(&node_port, ret))
+			return true;
+		node_port.addr = (struct sw_addr){};
+	}
 	if (is_v4_mapped(&key->addr))
 		((__u32 *)node_port.addr.bytes)[2] = bpf_htonl(0xffff);
 	return frontend_read(&node_port, ret);

@@ -46,8 +46,9 @@ struct sw_addr {
 enum sw_scope {
 	SW_SCOPE_ADDRESS = 0, /* addr is the address that the application connects to */
 	/* A NodePort, for every address that sw_nodes has; addr is ::ffff:0.0.0.0 or :: */
-	SW_SCOPE_THIS_NODE = 1,   /* addresses of this node */
-	SW_SCOPE_OTHER_NODES = 2, /* addresses of other nodes */
+	SW_SCOPE_THIS_NODE = 1, /* addresses of this node */
+	/* Addresses of other nodes; or, before that, addr itself if sw_nodes has it as another node's */
+	SW_SCOPE_OTHER_NODES = 2,
 };
 
 /* Key of sw_frontends: what an application may connect() to. */

@@ -172,7 +172,7 @@ static void check_external_local(const struct row *row)
 	put(model, OBJECT_NODE, make_node("n1", "", "192.0.2.1"));
 	assert_int_equal(plan_service(model, "a", "web", &plan), 0);
 	model_free(model);
-	list = list_at(&plan.ports.items[0], PLAN_AT_ADDRESS, "192.0.2.1");
+	list = list_at(&plan.ports.items[0], PLAN_AT_OTHER_NODES, "192.0.2.1");
 	if (!list)
 		list = list_at(&plan.ports.items[0], PLAN_AT_OTHER_NODES, "0.0.0.0");
 	check(row, "external Local", &plan.ports.items[0], list, row->local);

@@ -101,10 +101,10 @@ static const struct plan_frontend *find(const struct plan_port *port, enum plan_
 	return NULL;
 }
 
-/* As the kernel does it: the exact address, then the NodePort of the node. */
+/* As the kernel does it for an address of another node: its own NodePort, then that of all. */
 static const struct plan_frontend *find_node(const struct plan_port *port, const char *addr)
 {
-	const struct plan_frontend *exact = find(port, PLAN_AT_ADDRESS, addr);
+	const struct plan_frontend *exact = find(port, PLAN_AT_OTHER_NODES, addr);
 
 	return exact ? exact : find(port, PLAN_AT_OTHER_NODES, "0.0.0.0");
 }
@@ -187,8 +187,8 @@ static void test_addresses_of_other_nodes_are_filtered(void **state)
 	put_groups(model, "=:80/tcp 10.0.0.1/rs@n2");
 	put(model, OBJECT_NODE, make_node("n2", "", "192.0.2.2 203.0.113.2"));
 	assert_int_equal(plan_service(model, "a", "web", &plan), 0);
-	assert_non_null(find(&plan.ports.items[0], PLAN_AT_ADDRESS, "192.0.2.2"));
-	assert_null(find(&plan.ports.items[0], PLAN_AT_ADDRESS, "203.0.113.2"));
+	assert_non_null(find(&plan.ports.items[0], PLAN_AT_OTHER_NODES, "192.0.2.2"));
+	assert_null(find(&plan.ports.items[0], PLAN_AT_OTHER_NODES, "203.0.113.2"));
 	model_free(model);
 	node_ports_done(&node_ports);
 }

@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 _Static_assert((int)PLAN_AT_ADDRESS == (int)SW_SCOPE_ADDRESS &&
 		       (int)PLAN_AT_THIS_NODE == (int)SW_SCOPE_THIS_NODE &&
@@ -28,6 +29,14 @@ struct plan_frontend dp_decode_frontend_key(const struct sw_frontend_key *key)
 				      .port = key->port};
 }
 
+/* 0.0.0.0 or ::, which stand for all addresses of a kind of node. */
+static bool is_any(const struct addr *addr)
+{
+	static const uint8_t zeros[16];
+
+	return !memcmp(addr->bytes + (addr_is_v4(addr) ? 12 : 0), zeros, addr_is_v4(addr) ? 4 : 16);
+}
+
 const char *dp_frontend_key_to_str(const struct sw_frontend_key *key,
 				   char buf[static ADDR_PORT_STR_SIZE])
 {
@@ -35,7 +44,7 @@ const char *dp_frontend_key_to_str(const struct sw_frontend_key *key,
 		[SW_SCOPE_THIS_NODE] = "this-node", [SW_SCOPE_OTHER_NODES] = "other-nodes"};
 	struct addr addr = dp_addr(&key->addr);
 
-	if (key->scope == SW_SCOPE_ADDRESS || key->scope >= ARRAY_SIZE(nodes))
+	if (!is_any(&addr) || key->scope == SW_SCOPE_ADDRESS || key->scope >= ARRAY_SIZE(nodes))
 		return addr_port_to_str(&addr, key->port, buf);
 	snprintf(buf, ADDR_PORT_STR_SIZE, "%s:%u", nodes[key->scope], key->port);
 	return buf;

@@ -245,6 +245,9 @@ static bool find_frontend(const struct dp_rescue *rescue, const struct dp_rescue
 
 	if (read_frontend(rescue, &key, choice->service, ret))
 		return true;
+	key.scope = SW_SCOPE_OTHER_NODES;
+	if (read_frontend(rescue, &key, choice->service, ret))
+		return true;
 	/* Of the address only its family is left: ::ffff:0:0, or all zero. */
 	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)choice->addr.bytes))
 		memset(key.addr.bytes + 12, 0, 4);

@@ -327,7 +327,10 @@ static int add_placed_list(struct port_planner *planner, const struct placed *fi
 	return push_list(planner, list, ret);
 }
 
-/* The NodePort of one other node leads to the endpoints on that node. */
+/*
+ * The NodePort of one other node leads to the endpoints on that node. An address that is this node's,
+ * too, since the other Node object is outdated, stays this node's: the kernel looks that up first.
+ */
 static int plan_other_node(struct port_planner *planner, const struct placed *first, size_t len)
 {
 	const struct model *model = planner->planner->model;
@@ -343,8 +346,8 @@ static int plan_other_node(struct port_planner *planner, const struct placed *fi
 		const struct addr *addr = &node->addresses.items[i];
 
 		if (node_ports_at(model_node_ports(model), node, addr))
-			r = add_frontend(planner, PLAN_AT_ADDRESS, addr, planner->port->node_port,
-					 list);
+			r = add_frontend(planner, PLAN_AT_OTHER_NODES, addr,
+					 planner->port->node_port, list);
 	}
 	return r;
 }

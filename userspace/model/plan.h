@@ -26,9 +26,10 @@ enum { PLAN_NAME_SIZE = 144 };
 
 /* Which destinations a frontend stands for. */
 enum plan_scope {
-	PLAN_AT_ADDRESS,     /* its address */
-	PLAN_AT_THIS_NODE,   /* each address of this node at which NodePorts are reached */
-	PLAN_AT_OTHER_NODES, /* the same of the other nodes */
+	PLAN_AT_ADDRESS,   /* its address */
+	PLAN_AT_THIS_NODE, /* each address of this node at which NodePorts are reached */
+	/* The same of the other nodes; with an address that one only, if it is another node's at all */
+	PLAN_AT_OTHER_NODES,
 };
 
 /* Who may use a frontend. */
@@ -40,7 +41,7 @@ enum plan_clients {
 
 struct plan_frontend {
 	enum plan_scope scope;
-	struct addr addr; /* 0.0.0.0 or :: if the scope is one of nodes */
+	struct addr addr; /* 0.0.0.0 or :: if it stands for all addresses of a kind of node */
 	uint16_t port;    /* host order */
 	uint32_t list;    /* position in plan_port.lists */
 	enum plan_clients clients;
