@@ -94,8 +94,9 @@ static inline bool health_is_usable(const void *arg, uint32_t backend)
 }
 
 static inline bool never_take(const void *arg, const struct dp_port *owner,
-			      const struct sw_frontend_key *key)
+			      const struct sw_frontend_key *key, enum plan_claim claim)
 {
+	(void)claim;
 	(void)arg;
 	(void)owner;
 	(void)key;
@@ -103,8 +104,9 @@ static inline bool never_take(const void *arg, const struct dp_port *owner,
 }
 
 static inline bool always_take(const void *arg, const struct dp_port *owner,
-			       const struct sw_frontend_key *key)
+			       const struct sw_frontend_key *key, enum plan_claim claim)
 {
+	(void)claim;
 	(void)arg;
 	(void)owner;
 	(void)key;

@@ -152,6 +152,23 @@ static void test_matrix(void **state)
 	}
 }
 
+static void test_claims(void **state)
+{
+	_cleanup_(plan_done) struct plan plan = {};
+	const struct plan_port *port;
+
+	(void)state;
+	plan_row(&rows[0], &plan);
+	port = &plan.ports.items[0];
+	assert_int_equal(find(port, PLAN_AT_ADDRESS, "10.96.0.1")->claim, PLAN_CLAIM_CLUSTER);
+	assert_int_equal(find(port, PLAN_AT_ADDRESS, "203.0.113.1")->claim, PLAN_CLAIM_BALANCER);
+	assert_int_equal(find(port, PLAN_AT_ADDRESS, "198.51.100.1")->claim, PLAN_CLAIM_EXTERNAL);
+	vec_foreach(&port->frontends, frontend)
+		assert_int_equal(plan_claim(&plan, port->name, frontend), frontend->claim);
+	assert_int_equal(plan_claim(&plan, "a/other:80/tcp", &port->frontends.items[0]),
+			 PLAN_CLAIM_NONE);
+}
+
 /* A family that the Service has no ClusterIP of is not served, whatever else it says. */
 static void test_families(void **state)
 {
@@ -269,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_matrix),
+		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_addresses_of_other_nodes_are_filtered),
 		cmocka_unit_test(test_nodes_that_change),

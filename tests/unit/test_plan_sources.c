@@ -24,7 +24,7 @@ struct row {
 };
 
 #define BALANCERS ":80/tcp external=198.51.100.1 balancer=1.2.3.4 balancer=5.6.7.8"
-#define BOTH_V4   "10.96.0.1 198.51.100.1 1.2.3.4=ranges+node 5.6.7.8=ranges+node"
+#define BOTH_V4   "10.96.0.1 1.2.3.4=ranges+node 5.6.7.8=ranges+node 198.51.100.1"
 #define NODE      "192.168.0.2 fd00::2"
 
 /* clang-format off */
@@ -37,6 +37,11 @@ static const struct row rows[] = {
 	 NULL, "10.96.0.1 1.2.3.4=ranges | 192.168.0.0/120", NULL},
 	{"NodePorts are for all", "10.96.0.1", ":80/tcp+30080 balancer=1.2.3.4 range=10.0.0.0/8",
 	 NODE, "10.96.0.1 1.2.3.4=ranges 0.0.0.0 0.0.0.0 | 10.0.0.0/104", NULL},
+
+	/* Of one address the first frontend counts. */
+	{"an external IP that is the load balancer's, too", "10.96.0.1",
+	 ":80/tcp external=1.2.3.4 balancer=1.2.3.4 range=10.0.0.0/8", NODE,
+	 "10.96.0.1 1.2.3.4=ranges 1.2.3.4 | 10.0.0.0/104", NULL},
 
 	{"no ranges", "10.96.0.1", ":80/tcp balancer=1.2.3.4", NODE, "10.96.0.1 1.2.3.4 |", NULL},
 	{"all addresses", "10.96.0.1", ":80/tcp balancer=1.2.3.4 range=10.0.0.0/8 range=0.0.0.0/0",

@@ -162,25 +162,33 @@ static void on_backend_change(void *arg, const struct plan_port *port,
 	probing_remove(&agent->probing, change->index);
 }
 
-/* For the hand-over of frontends from one service to another. */
-static bool source_wants(void *arg, const char *port_name, const struct sw_frontend_key *key)
+/*
+ * For the hand-over of frontends from one service to another. Who loses one that it still wants is planned
+ * again until it has it back.
+ */
+static bool source_keeps(void *arg, const char *port_name, const struct sw_frontend_key *key,
+			 enum plan_claim claim)
 {
-	const struct agent *agent = arg;
+	struct agent *agent = arg;
 	size_t len = dp_port_service_len(port_name);
 	_cleanup_free_ char *namespace = strndup(port_name, len);
 	char *slash = namespace ? strchr(namespace, '/') : NULL;
 	struct plan_frontend frontend = dp_decode_frontend_key(key);
 	struct plan plan = {};
-	bool wants;
+	enum plan_claim own;
 
 	if (!slash)
 		return true;
 	*slash = 0;
 	if (plan_service(agent->model, namespace, slash + 1, &plan))
 		return true;
-	wants = plan_has_frontend(&plan, port_name, &frontend);
+	own = plan_claim(&plan, port_name, &frontend);
 	plan_done(&plan);
-	return wants;
+	if (own >= claim)
+		return true;
+	if (own && plan_queue_add_later(agent->again, port_name))
+		return true;
+	return false;
 }
 
 /* A source that is broken in part may lack a service that was pinned before a restart. */
@@ -514,7 +522,7 @@ int agent_new(struct loop *loop, const struct agent_config *config, struct agent
 		err = datapath_open(&datapath, &agent->datapath, problem);
 	if (err)
 		return err;
-	datapath_set_wants(agent->datapath, source_wants, agent);
+	datapath_set_keeps(agent->datapath, source_keeps, agent);
 	agent->status_context.datapath = agent->datapath;
 	err = down_conns_new(loop, agent->datapath, agent->backends, &config->health.conns,
 			     &agent->conns);

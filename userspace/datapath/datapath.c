@@ -262,7 +262,7 @@ static bool backend_is_usable(const void *arg, uint32_t backend)
 }
 
 static bool may_take(const void *arg, const struct dp_port *owner,
-		     const struct sw_frontend_key *key)
+		     const struct sw_frontend_key *key, enum plan_claim claim)
 {
 	const struct application *application = arg;
 	const struct datapath *datapath = application->datapath;
@@ -270,8 +270,8 @@ static bool may_take(const void *arg, const struct dp_port *owner,
 	struct plan_frontend frontend = dp_decode_frontend_key(key);
 
 	if (strlen(application->service) == len && !memcmp(application->service, owner->name, len))
-		return !plan_has_frontend(application->plan, owner->name, &frontend);
-	return datapath->wants && !datapath->wants(datapath->wants_arg, owner->name, key);
+		return plan_claim(application->plan, owner->name, &frontend) < claim;
+	return datapath->keeps && !datapath->keeps(datapath->keeps_arg, owner->name, key, claim);
 }
 
 /* The connections of a backend that goes still count for its service. */
@@ -438,10 +438,10 @@ void datapath_keep(struct datapath *datapath, const char *service)
 		group->ports.items[i]->planned = true;
 }
 
-void datapath_set_wants(struct datapath *datapath, datapath_wants_fn *fn, void *arg)
+void datapath_set_keeps(struct datapath *datapath, datapath_keeps_fn *fn, void *arg)
 {
-	datapath->wants = fn;
-	datapath->wants_arg = arg;
+	datapath->keeps = fn;
+	datapath->keeps_arg = arg;
 }
 
 int datapath_set_nodes(struct datapath *datapath, const struct dp_nodes *want)

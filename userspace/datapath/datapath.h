@@ -51,12 +51,14 @@ int datapath_apply(struct datapath *datapath, const char *service, const struct 
 		   uint64_t now, datapath_change_fn *fn, void *arg, struct datapath_result *ret);
 
 /*
- * Whether the source wants a frontend to belong to a service port ("namespace/name:port/proto")
- * now. When two services claim an address the first one keeps it; when the source moves it from one
- * to the other, in whatever order they are applied, it is handed over without a gap.
+ * Whether a service port ("namespace/name:port/proto") keeps a frontend that another service claims:
+ * when the source wants it to have it, and its claim is not the lesser one. Else the frontend is
+ * handed over without a gap, in whatever order the two are applied. Who loses what it still wants is
+ * to be applied again, to learn of it, and later, to get it back.
  */
-typedef bool datapath_wants_fn(void *arg, const char *port_name, const struct sw_frontend_key *key);
-void datapath_set_wants(struct datapath *datapath, datapath_wants_fn *fn, void *arg);
+typedef bool datapath_keeps_fn(void *arg, const char *port_name, const struct sw_frontend_key *key,
+			       enum plan_claim claim);
+void datapath_set_keeps(struct datapath *datapath, datapath_keeps_fn *fn, void *arg);
 
 /* Whether a Service is served only because it was before a restart: no plan has named it since. */
 bool datapath_is_inherited(const struct datapath *datapath, const char *service);

@@ -16,7 +16,7 @@ struct datapath {
 	struct dp_sources *sources; /* NULL: the same */
 	size_t watched;             /* service ports whose responses are looked at */
 	VEC(struct sw_frontend_key) undeleted;
-	datapath_wants_fn *wants;
-	void *wants_arg;
+	datapath_keeps_fn *keeps;
+	void *keeps_arg;
 	int lock;
 };

@@ -61,11 +61,12 @@ struct dp_policy {
 	/* The order of the slots: usable backends first. */
 	bool (*usable)(const void *arg, uint32_t backend);
 	/*
-	 * Whether `owner`, which has the frontend now, will not have it any more once it is planned
-	 * itself: then it is handed over, with one operation and without a gap. NULL: never.
+	 * Whether the claim is better than that of `owner`, which has the frontend now, or will not
+	 * have it any more once it is planned itself: then it is handed over, with one operation and
+	 * without a gap. NULL: never.
 	 */
 	bool (*may_take)(const void *arg, const struct dp_port *owner,
-			 const struct sw_frontend_key *key);
+			 const struct sw_frontend_key *key, enum plan_claim claim);
 	const void *arg;
 };
 

@@ -248,11 +248,11 @@ static int fill_lists(struct dp_draft *draft)
 }
 
 static bool may_take(const struct dp_draft *draft, const struct dp_port *owner,
-		     const struct sw_frontend_key *key)
+		     const struct sw_frontend_key *key, enum plan_claim claim)
 {
 	const struct dp_policy *policy = draft->policy;
 
-	return policy->may_take && policy->may_take(policy->arg, owner, key);
+	return policy->may_take && policy->may_take(policy->arg, owner, key, claim);
 }
 
 static int push_frontend(struct dp_draft *draft, const struct plan_frontend *want,
@@ -278,7 +278,7 @@ static int fill_frontend(struct dp_draft *draft, const struct plan_frontend *wan
 	struct dp_port *owner = hashmap_get(draft->table->owners, key, sizeof(*key));
 	int err;
 
-	if (owner && owner != draft->port && !may_take(draft, owner, key)) {
+	if (owner && owner != draft->port && !may_take(draft, owner, key, want->claim)) {
 		changes->conflicts++;
 		changes->conflict = *key;
 		return 0;

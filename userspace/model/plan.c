@@ -190,21 +190,23 @@ static int add_local_list(struct port_planner *planner, const char *node, uint32
 	return r < 0 ? r : push_list(planner, list, ret);
 }
 
-static int add_frontend(struct port_planner *planner, enum plan_scope scope,
-			const struct addr *addr, uint16_t port, uint32_t list)
+static int add_frontend(struct port_planner *planner, const struct plan_frontend *frontend)
 {
-	if (addr_is_v4(addr) != planner->v4)
+	if (addr_is_v4(&frontend->addr) != planner->v4)
 		return 0;
-	return vec_push(&planner->result->frontends,
-			(struct plan_frontend){scope, *addr, port, list, PLAN_FOR_ALL});
+	return vec_push(&planner->result->frontends, *frontend);
 }
 
 static int add_frontends(struct port_planner *planner, const struct addr *addrs, size_t len,
-			 uint32_t list)
+			 uint32_t list, enum plan_claim claim)
 {
 	for (size_t i = 0; i < len; i++) {
-		int r = add_frontend(planner, PLAN_AT_ADDRESS, &addrs[i], planner->port->port,
-				     list);
+		struct plan_frontend frontend = {.scope = PLAN_AT_ADDRESS,
+						 .addr = addrs[i],
+						 .port = planner->port->port,
+						 .list = list,
+						 .claim = claim};
+		int r = add_frontend(planner, &frontend);
 
 		if (r < 0)
 			return r;
@@ -273,8 +275,8 @@ static int add_balancer_frontends(struct port_planner *planner, uint32_t list)
 	const struct service *service = planner->planner->service;
 	size_t first = planner->result->frontends.len;
 	enum plan_clients clients = PLAN_FOR_ALL;
-	int r = add_frontends(planner, service->balancer_ips.items, service->balancer_ips.len,
-			      list);
+	int r = add_frontends(planner, service->balancer_ips.items, service->balancer_ips.len, list,
+			      PLAN_CLAIM_BALANCER);
 
 	if (r == 0 && planner->result->frontends.len > first)
 		r = plan_source_ranges(planner);
@@ -327,6 +329,18 @@ static int add_placed_list(struct port_planner *planner, const struct placed *fi
 	return push_list(planner, list, ret);
 }
 
+static int add_node_port(struct port_planner *planner, enum plan_scope scope,
+			 const struct addr *addr, uint32_t list)
+{
+	struct plan_frontend frontend = {.scope = scope,
+					 .addr = *addr,
+					 .port = planner->port->node_port,
+					 .list = list,
+					 .claim = PLAN_CLAIM_NODE_PORT};
+
+	return add_frontend(planner, &frontend);
+}
+
 /*
  * The NodePort of one other node leads to the endpoints on that node. An address that is this node's,
  * too, since the other Node object is outdated, stays this node's: the kernel looks that up first.
@@ -346,8 +360,7 @@ static int plan_other_node(struct port_planner *planner, const struct placed *fi
 		const struct addr *addr = &node->addresses.items[i];
 
 		if (node_ports_at(model_node_ports(model), node, addr))
-			r = add_frontend(planner, PLAN_AT_OTHER_NODES, addr,
-					 planner->port->node_port, list);
+			r = add_node_port(planner, PLAN_AT_OTHER_NODES, addr, list);
 	}
 	return r;
 }
@@ -373,14 +386,13 @@ static int plan_node_port(struct port_planner *planner, uint32_t cluster)
 {
 	const struct addr *any = planner->v4 ? &any_v4 : &any_v6;
 	bool local = planner->planner->service->external_policy == POLICY_LOCAL;
-	uint16_t port = planner->port->node_port;
 	uint32_t others = cluster;
-	int r = add_frontend(planner, PLAN_AT_THIS_NODE, any, port, cluster);
+	int r = add_node_port(planner, PLAN_AT_THIS_NODE, any, cluster);
 
 	if (r == 0 && local)
 		r = add_local_list(planner, "", &others);
 	if (r == 0)
-		r = add_frontend(planner, PLAN_AT_OTHER_NODES, any, port, others);
+		r = add_node_port(planner, PLAN_AT_OTHER_NODES, any, others);
 	return r == 0 && local ? plan_other_nodes(planner) : r;
 }
 
@@ -397,12 +409,13 @@ static int plan_frontends(struct port_planner *planner)
 		r = add_local_list(planner, planner->planner->node, &internal);
 	if (r == 0)
 		r = add_frontends(planner, service->cluster_ips.items, service->cluster_ips.len,
-				  internal);
-	if (r == 0)
-		r = add_frontends(planner, service->external_ips.items, service->external_ips.len,
-				  cluster);
+				  internal, PLAN_CLAIM_CLUSTER);
+	/* Of the same address twice the first counts: the one that loadBalancerSourceRanges restrict. */
 	if (r == 0)
 		r = add_balancer_frontends(planner, cluster);
+	if (r == 0)
+		r = add_frontends(planner, service->external_ips.items, service->external_ips.len,
+				  cluster, PLAN_CLAIM_EXTERNAL);
 	return r == 0 && planner->port->node_port ? plan_node_port(planner, cluster) : r;
 }
 
@@ -550,17 +563,19 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 	return 0;
 }
 
-bool plan_has_frontend(const struct plan *plan, const char *port_name,
-		       const struct plan_frontend *frontend)
+enum plan_claim plan_claim(const struct plan *plan, const char *port_name,
+			   const struct plan_frontend *frontend)
 {
+	enum plan_claim best = PLAN_CLAIM_NONE;
+
 	vec_foreach(&plan->ports, port) {
 		if (strcmp(port->name, port_name))
 			continue;
 		vec_foreach(&port->frontends, have) {
 			if (have->scope == frontend->scope && have->port == frontend->port &&
-			    addr_equal(&have->addr, &frontend->addr))
-				return true;
+			    addr_equal(&have->addr, &frontend->addr) && have->claim > best)
+				best = have->claim;
 		}
 	}
-	return false;
+	return best;
 }

@@ -32,6 +32,19 @@ enum plan_scope {
 	PLAN_AT_OTHER_NODES,
 };
 
+/*
+ * How good the claim to a frontend is, if several services have one: the better one gets it, of equal
+ * ones the first. Nobody but the cluster gives ClusterIPs away, but who may make a Service may write any
+ * address into externalIPs. NodePorts have scopes of their own, and come after all addresses.
+ */
+enum plan_claim {
+	PLAN_CLAIM_NONE,
+	PLAN_CLAIM_EXTERNAL,
+	PLAN_CLAIM_BALANCER,
+	PLAN_CLAIM_NODE_PORT,
+	PLAN_CLAIM_CLUSTER,
+};
+
 /* Who may use a frontend. */
 enum plan_clients {
 	PLAN_FOR_ALL,
@@ -44,6 +57,7 @@ struct plan_frontend {
 	struct addr addr; /* 0.0.0.0 or :: if it stands for all addresses of a kind of node */
 	uint16_t port;    /* host order */
 	uint32_t list;    /* position in plan_port.lists */
+	enum plan_claim claim;
 	enum plan_clients clients;
 };
 
@@ -99,6 +113,9 @@ int plan_service(const struct model *model, const char *namespace, const char *n
 
 void plan_done(struct plan *plan);
 
-/* Whether the port of that name is to be reached there; frontend->list does not matter. */
-bool plan_has_frontend(const struct plan *plan, const char *port_name,
-		       const struct plan_frontend *frontend);
+/*
+ * The claim of the port of that name to what the frontend says of scope, address and port;
+ * PLAN_CLAIM_NONE if it has none.
+ */
+enum plan_claim plan_claim(const struct plan *plan, const char *port_name,
+			   const struct plan_frontend *frontend);
