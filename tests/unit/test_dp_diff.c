@@ -389,6 +389,59 @@ static void test_full_map_leaves_the_port_as_it_was(void **state)
 	plan_free(&port);
 }
 
+/* NodePorts of single other nodes. */
+static void plan_other_nodes(struct plan_port *port, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		plan_frontend(port, i);
+		port->frontends.items[port->frontends.len - 1].scope = PLAN_AT_OTHER_NODES;
+	}
+}
+
+/* How many frontends are left out; the kernel is not asked, since that would take its time. */
+static size_t left_out(struct world *world, const struct plan_port *port)
+{
+	struct dp_changes changes = {};
+
+	assert_int_equal(diff(world, port, &changes), 0);
+	dp_changes_done(&changes);
+	return changes.left_out;
+}
+
+static void test_other_nodes_do_without_the_last_eighth_of_the_map(void **state)
+{
+	enum { MAX = SW_MAX_FRONTENDS / 8 * 7, NODES = 60000 };
+	struct world *world = *state;
+	struct dp_changes changes = {};
+	struct plan_port first, second;
+
+	plan_init(&first, "default/first:80/tcp");
+	plan_frontend(&first, 61000);
+	plan_other_nodes(&first, NODES);
+	assert_int_equal(left_out(world, &first), NODES - MAX);
+	assert_int_equal(hashmap_len(world->table.owners), MAX + 1);
+	/* What the others have, they keep; and all else fits. */
+	plan_init(&second, "default/second:80/tcp");
+	plan_frontend(&second, 62000);
+	second.frontends.items[0].port = 81;
+	plan_other_nodes(&second, 20);
+	for (unsigned int i = 1; i <= 20; i++)
+		second.frontends.items[i].port = 81;
+	assert_int_equal(left_out(world, &second), 20);
+	assert_int_equal(dp_table_port(&world->table, second.name)->frontends.len, 1);
+	assert_int_equal(left_out(world, &first), NODES - MAX);
+	assert_int_equal(hashmap_len(world->table.owners), MAX + 2);
+	/* There is room again. */
+	assert_int_equal(dp_diff_remove(&world->table, dp_table_port(&world->table, first.name), 0,
+					&changes),
+			 0);
+	dp_changes_done(&changes);
+	assert_int_equal(left_out(world, &second), 0);
+	assert_int_equal(dp_table_port(&world->table, second.name)->frontends.len, 21);
+	plan_free(&first);
+	plan_free(&second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +472,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_full_map_leaves_the_port_as_it_was, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			test_other_nodes_do_without_the_last_eighth_of_the_map, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -239,6 +239,8 @@ static void plan_one(struct agent *agent, const char *namespace, const char *nam
 	rescue_services_note(agent->rescue, service, &plan);
 	if (!err)
 		set_health_check(agent, namespace, name, &plan);
+	if (!err && result.left_out)
+		err = -ENOSPC;
 	plan_log_result(agent->plan_log, service, err, plan.skipped, &result);
 	if ((err || result.conflicts) && plan_queue_add_later(agent->again, service))
 		log_error("out of memory: service \"%s\" is not tried again", service);

@@ -341,6 +341,7 @@ static int apply_port(struct datapath *datapath, const struct application *appli
 		tell(datapath, &changes, want, fn, arg);
 	}
 	result->conflicts += changes.conflicts;
+	result->left_out += changes.left_out;
 	if (changes.conflicts)
 		result->conflict = changes.conflict;
 	dp_changes_done(&changes);

@@ -39,6 +39,7 @@ typedef void datapath_change_fn(void *arg, const struct plan_port *port,
 struct datapath_result {
 	size_t conflicts; /* frontends left out, since another service has them */
 	struct sw_frontend_key conflict;
+	size_t left_out; /* NodePorts of single other nodes for which a map is too full */
 };
 
 /*

@@ -52,6 +52,7 @@ struct dp_changes {
 	VEC(struct dp_backend_change) backends;
 	size_t conflicts;                /* frontends that another service has: left out */
 	struct sw_frontend_key conflict; /* one of them */
+	size_t left_out;                 /* of single other nodes, since the map is too full */
 };
 
 void dp_changes_done(struct dp_changes *changes);
@@ -73,7 +74,7 @@ struct dp_policy {
 /*
  * Makes *table what *want says and appends the operations for the maps to *changes. What is freed
  * is released at `due`. Returns 0; -ENOSPC if a map is full or -ENOMEM: then the port is installed
- * as it was before, or not at all.
+ * as it was before, or not at all. Frontends of single other nodes are left out before that.
  */
 int dp_diff_port(struct dp_table *table, const struct plan_port *want,
 		 const struct dp_policy *policy, uint64_t due, struct dp_changes *changes);

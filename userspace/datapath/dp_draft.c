@@ -8,7 +8,14 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SPARE_SLOTS = 16 };
+enum {
+	SPARE_SLOTS = 16,
+	/*
+	 * A frontend for each NodePort of each other node may be many times what all else needs: the
+	 * last eighth of the map is not for them.
+	 */
+	OTHER_NODES_MAX = SW_MAX_FRONTENDS - SW_MAX_FRONTENDS / 8,
+};
 
 /* FNV-1a: tells pods apart that had the same address one after the other. */
 static uint64_t hash_uid(const char *uid)
@@ -272,9 +279,16 @@ static int push_frontend(struct dp_draft *draft, const struct plan_frontend *wan
 	return vec_push(&draft->frontends, frontend);
 }
 
+/* One for a single other node, without which the others work. */
+static bool is_dispensable(const struct sw_frontend_key *key)
+{
+	return key->scope == SW_SCOPE_OTHER_NODES && !dp_frontend_key_is_any(key);
+}
+
 static int fill_frontend(struct dp_draft *draft, const struct plan_frontend *want,
 			 const struct sw_frontend_key *key, struct dp_changes *changes)
 {
+	size_t used = hashmap_len(draft->table->owners);
 	struct dp_port *owner = hashmap_get(draft->table->owners, key, sizeof(*key));
 	int err;
 
@@ -283,7 +297,11 @@ static int fill_frontend(struct dp_draft *draft, const struct plan_frontend *wan
 		changes->conflict = *key;
 		return 0;
 	}
-	if (!owner && hashmap_len(draft->table->owners) >= SW_MAX_FRONTENDS)
+	if (!owner && is_dispensable(key) && used >= OTHER_NODES_MAX) {
+		changes->left_out++;
+		return 0;
+	}
+	if (!owner && used >= SW_MAX_FRONTENDS)
 		return -ENOSPC;
 	err = push_frontend(draft, want, key);
 	if (!err && !owner)

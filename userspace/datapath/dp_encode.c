@@ -29,12 +29,11 @@ struct plan_frontend dp_decode_frontend_key(const struct sw_frontend_key *key)
 				      .port = key->port};
 }
 
-/* 0.0.0.0 or ::, which stand for all addresses of a kind of node. */
-static bool is_any(const struct addr *addr)
+bool dp_frontend_key_is_any(const struct sw_frontend_key *key)
 {
-	static const uint8_t zeros[16];
+	static const uint8_t any_v4[16] = {[10] = 255, [11] = 255}, any_v6[16];
 
-	return !memcmp(addr->bytes + (addr_is_v4(addr) ? 12 : 0), zeros, addr_is_v4(addr) ? 4 : 16);
+	return !memcmp(key->addr.bytes, any_v4, 16) || !memcmp(key->addr.bytes, any_v6, 16);
 }
 
 const char *dp_frontend_key_to_str(const struct sw_frontend_key *key,
@@ -44,7 +43,8 @@ const char *dp_frontend_key_to_str(const struct sw_frontend_key *key,
 		[SW_SCOPE_THIS_NODE] = "this-node", [SW_SCOPE_OTHER_NODES] = "other-nodes"};
 	struct addr addr = dp_addr(&key->addr);
 
-	if (!is_any(&addr) || key->scope == SW_SCOPE_ADDRESS || key->scope >= ARRAY_SIZE(nodes))
+	if (!dp_frontend_key_is_any(key) || key->scope == SW_SCOPE_ADDRESS ||
+	    key->scope >= ARRAY_SIZE(nodes))
 		return addr_port_to_str(&addr, key->port, buf);
 	snprintf(buf, ADDR_PORT_STR_SIZE, "%s:%u", nodes[key->scope], key->port);
 	return buf;

@@ -11,6 +11,9 @@ struct sw_frontend_key dp_encode_frontend_key(const struct plan_frontend *fronte
 /* The other way round, but for the list. */
 struct plan_frontend dp_decode_frontend_key(const struct sw_frontend_key *key);
 
+/* Whether its address is 0.0.0.0 or ::, which stands for all addresses of a kind of node. */
+bool dp_frontend_key_is_any(const struct sw_frontend_key *key);
+
 /*
  * What the key stands for, as text: "10.96.0.1:80"; "this-node:30080" and "other-nodes:30080" for
  * NodePorts. Returns buf.
