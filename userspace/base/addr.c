@@ -9,11 +9,28 @@
 
 static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
+/* inet_pton() refuses leading zeros. */
+static bool parse_v4(const char *text, uint8_t ret[static 4])
+{
+	for (int i = 0; i < 4; i++) {
+		size_t digits = strspn(text, "0123456789");
+		unsigned int number = 0;
+
+		for (size_t d = 0; d < digits && number <= UINT8_MAX; d++)
+			number = number * 10 + (unsigned int)(text[d] - '0');
+		if (!digits || number > UINT8_MAX || text[digits] != (i < 3 ? '.' : '\0'))
+			return false;
+		ret[i] = (uint8_t)number;
+		text += digits + 1;
+	}
+	return true;
+}
+
 int addr_from_str(const char *text, struct addr *ret)
 {
 	struct addr addr;
 
-	if (inet_pton(AF_INET, text, addr.bytes + sizeof(v4_prefix)) == 1)
+	if (parse_v4(text, addr.bytes + sizeof(v4_prefix)))
 		memcpy(addr.bytes, v4_prefix, sizeof(v4_prefix));
 	else if (inet_pton(AF_INET6, text, addr.bytes) != 1)
 		return -EINVAL;

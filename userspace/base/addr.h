@@ -17,7 +17,8 @@ enum { ADDR_STR_SIZE = 46, ADDR_PORT_STR_SIZE = 46 + 8 };
 
 /*
  * Parses an IPv4 or IPv6 address as Kubernetes writes it: no port, no brackets, no zone. IPv4 with
- * leading zeros is refused (inet_pton does). An IPv4-mapped IPv6 text gives the IPv4 address.
+ * leading zeros is decimal, as kube-proxy reads what old API servers took (ParseIPSloppy). An
+ * IPv4-mapped IPv6 text gives the IPv4 address.
  * Returns 0, or -EINVAL with *ret untouched.
  */
 int addr_from_str(const char *text, struct addr *ret);
