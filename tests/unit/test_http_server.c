@@ -83,6 +83,28 @@ static void test_server_answers(void **state)
 	http_server_free(server);
 }
 
+static void test_server_answers_all_methods(void **state)
+{
+	static const char *const requests[] = {
+		"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody",
+		"DELETE /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+	};
+	struct fixture *fixture = *state;
+	struct http_server *server;
+	char answer[REQUEST_SIZE];
+	int calls = 0;
+
+	open_server(fixture, "127.0.0.1:0", &calls, &server);
+	http_server_answer_all(server);
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		exchange(fixture, server, requests[i], answer);
+		assert_memory_equal(answer + strlen("HTTP/1.1 "), "200", 3);
+		assert_string_equal(strstr(answer, "\r\n\r\n") + 4, "/a");
+	}
+	assert_int_equal(calls, 2);
+	http_server_free(server);
+}
+
 /* Several requests on one connection; a body that nobody asked for is skipped. */
 static void test_server_keeps_connections(void **state)
 {
@@ -224,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HTTP_TEST(test_server_answers),
+		HTTP_TEST(test_server_answers_all_methods),
 		HTTP_TEST(test_server_keeps_connections),
 		HTTP_TEST(test_client_and_server),
 		HTTP_TEST(test_server_binds_exactly),

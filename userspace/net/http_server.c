@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { CONNECTIONS_MAX = 256, TIMEOUT_SECONDS = 2, BACKLOG = 64 };
@@ -26,6 +27,7 @@ struct http_server {
 	http_server_fn *fn;
 	void *arg;
 	unsigned int port;
+	bool all_methods;
 };
 
 /* Answers */
@@ -67,7 +69,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 	(void)version;
 	(void)upload;
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+	if (!server->all_methods && strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
+	    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
 		reply.status = MHD_HTTP_METHOD_NOT_ALLOWED;
 		return send_reply(connection, &reply, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	}
@@ -251,6 +254,11 @@ void http_server_free(struct http_server *server)
 	if (server->daemon)
 		MHD_stop_daemon(server->daemon);
 	free(server);
+}
+
+void http_server_answer_all(struct http_server *server)
+{
+	server->all_methods = true;
 }
 
 unsigned int http_server_port(const struct http_server *server)

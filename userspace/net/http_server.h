@@ -35,5 +35,8 @@ int http_server_new(struct loop *loop, const char *address, http_server_fn *fn, 
 		    struct http_server **ret);
 void http_server_free(struct http_server *server);
 
+/* From now on every method is answered as GET is, and bodies are ignored. */
+void http_server_answer_all(struct http_server *server);
+
 /* The port it listens on. */
 unsigned int http_server_port(const struct http_server *server);

@@ -67,7 +67,7 @@ static int write_body(const struct health_check *check, bool healthy, struct htt
 	return 0;
 }
 
-/* The answer is the same for every path. */
+/* The answer is the same for every path and, as kube-proxy's, every method. */
 static void on_request(void *arg, const char *path, struct http_reply *reply)
 {
 	const struct health_check *check = arg;
@@ -115,6 +115,8 @@ static int listener_open(struct health_check *check, struct listener *listener)
 		return 0;
 	addr_port_to_str(&listener->addr, check->port, text);
 	err = http_server_new(check->checks->loop, text, on_request, check, &listener->server);
+	if (!err)
+		http_server_answer_all(listener->server);
 	return is_missing_family(&listener->addr, err) ? 0 : err;
 }
 
