@@ -21,8 +21,8 @@
 #include <sys/epoll.h>
 
 /*
- * Connections that are refused may be so for one client only, by a NetworkPolicy of its own. A probe, which
- * is sent at once, tells. For so long it is not asked again.
+ * Connections may be refused to one client only, by a NetworkPolicy of its own. One of this node, which is
+ * made at once, tells. For so long it is not asked again.
  */
 #define EXCUSED   (10 * NSEC_PER_SEC)
 #define ASK_AGAIN (5 * NSEC_PER_MSEC)
@@ -32,7 +32,8 @@ struct ejected {
 	uint32_t backend;
 	uint64_t since;
 	uint64_t until;
-	uint64_t ask; /* when to look whether a probe was let in; UINT64_MAX: not */
+	uint64_t
+		ask; /* when to look whether a connection of this node is let in; UINT64_MAX: not */
 };
 
 struct sense {
@@ -81,7 +82,7 @@ static void log_backend(enum log_level level, const struct backend_info *info, c
 		 *info->target ? info->target : "no pod named", info->service, what, why);
 }
 
-/* Whether it came back, since a probe was let in where connections were refused. */
+/* Whether it came back, since a connection of this node was let in where clients' were refused. */
 static bool is_excused(struct sense *sense, struct ejected *ejected, uint64_t now)
 {
 	const struct backend_info *info = info_of(sense, ejected->backend);
@@ -94,7 +95,7 @@ static bool is_excused(struct sense *sense, struct ejected *ejected, uint64_t no
 	datapath_excuse(sense->parts.datapath, ejected->backend, now + EXCUSED, now);
 	sense->totals.excused++;
 	log_backend(LOG_INFO, info, "is back after its ejection",
-		    "a probe was let in, so connections are refused to some clients only");
+		    "a connection of this node was let in: they are refused to some clients only");
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #include "base/container_of.h"
 #include "base/duration.h"
 #include "base/hashmap.h"
+#include "health/health_admission.h"
 #include "health/target.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ static void target_free(struct target *target)
 	target_rest(target);
 	health_demand_leave(target->health->demand, &target->demand);
 	spec_pool_put(&target->health->specs, target->spec);
+	health_admission_free(target->admission);
 	free(target->history);
 	free(target);
 }
@@ -126,8 +128,8 @@ bool health_fell_silent(const struct health *health, uint32_t id)
 {
 	const struct target *target = target_find(health, id);
 
-	return target && (target->out_silent || target->held == GUARD_LAST ||
-			  target->held == GUARD_HALF);
+	return target &&
+	       (target->out_silent || target->held == GUARD_LAST || target->held == GUARD_HALF);
 }
 
 void health_free(struct health *health)
@@ -250,16 +252,23 @@ void health_remove(struct health *health, uint32_t id)
 		target_free(target);
 }
 
-int health_admits(const struct health *health, uint32_t id, uint64_t since)
+int health_admits(struct health *health, uint32_t id, uint64_t since)
 {
-	const struct target *target = target_find(health, id);
+	struct target *target = target_find(health, id);
+	int err;
 
-	if (!target || !target_is_probed(target) ||
-	    (target->spec->port && target->spec->port != target->what.port))
+	if (!target || target->spec->kind == PROBE_NONE || target->what.proto != IPPROTO_TCP)
 		return -ENOENT;
-	if (target->view.last_probe < since + target->view.latency)
+	if (target->admission && target->asked == since)
+		return health_admission_result(target->admission);
+	if (!health_queue_take(&health->queue))
 		return -EAGAIN;
-	return target->fsm.last == VERDICT_OK;
+	health_admission_free(target->admission);
+	target->admission = NULL;
+	target->asked = since;
+	err = health_admission_begin(health->loop, &target->what.addr, target->what.port,
+				     target->spec->timeout, &target->admission);
+	return err ? err : health_admission_result(target->admission);
 }
 
 struct health_totals health_totals(const struct health *health)

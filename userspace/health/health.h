@@ -161,11 +161,12 @@ struct health_view {
 };
 
 /*
- * Whether the port that clients connect to has answered a probe which was begun after `since` (ns of
- * CLOCK_MONOTONIC): 1 if so; 0 if such a probe failed; -EAGAIN if none has ended yet; -ENOENT if the backend
- * is not known, or no probe goes to that port.
+ * Whether the port that clients connect to lets a connection of this node in, whatever is probed: with each
+ * other `since` (a moment, not 0) one is made for the answer, as soon as the budget allows. 1 if so; 0 if
+ * not; -EAGAIN while that is not known; -ENOENT if the backend is not known, not to be probed at all, or not
+ * TCP; -errno if the connection could not be tried.
  */
-int health_admits(const struct health *health, uint32_t id, uint64_t since);
+int health_admits(struct health *health, uint32_t id, uint64_t since);
 
 struct health_totals {
 	/* Over all backends that there ever were, so that they only grow. */

@@ -83,6 +83,11 @@ void health_queue_add(struct health_queue *queue, struct queue_entry *entry, enu
 		run(queue);
 }
 
+bool health_queue_take(struct health_queue *queue)
+{
+	return health_budget_take(&queue->budget, loop_now(queue->loop));
+}
+
 void health_queue_move(struct queue_entry *entry, enum queue_order order)
 {
 	struct health_queue *queue = entry->queue;

@@ -8,6 +8,7 @@
 #include "health/health_budget.h"
 #include "loop/loop.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -50,6 +51,9 @@ void health_queue_done(struct health_queue *queue);
 /* Starts it, from inside this call, or lets it wait. It does not wait already. */
 void health_queue_add(struct health_queue *queue, struct queue_entry *entry,
 		      enum queue_order order);
+
+/* For what starts outside of the queue. Returns false if the budget has nothing left now. */
+bool health_queue_take(struct health_queue *queue);
 
 /* Puts one that waits behind those of another order. */
 void health_queue_move(struct queue_entry *entry, enum queue_order order);

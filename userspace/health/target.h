@@ -26,6 +26,7 @@
 #include "loop/loop.h"
 
 struct hashmap;
+struct health_admission;
 
 struct health {
 	struct health_config config;
@@ -67,12 +68,14 @@ struct target {
 	struct loop_timer timer;
 	struct queue_entry entry;
 	struct probe probe;
-	uint64_t started;     /* when the last probe began */
-	unsigned int slow;    /* NEXT_SLOW in a row */
-	enum health_next why; /* the next probe is due */
-	bool announced;       /* that it is wanted */
-	bool doubted;         /* while a probe was under way */
-	bool spared;          /* since the last probe, one that was due */
+	struct health_admission *admission; /* owned; NULL: never asked for */
+	uint64_t asked;                     /* which one */
+	uint64_t started;                   /* when the last probe began */
+	unsigned int slow;                  /* NEXT_SLOW in a row */
+	enum health_next why;               /* the next probe is due */
+	bool announced;                     /* that it is wanted */
+	bool doubted;                       /* while a probe was under way */
+	bool spared;                        /* since the last probe, one that was due */
 };
 
 /* target.c */
