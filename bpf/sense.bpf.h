@@ -14,14 +14,15 @@
 #include "sense_judge.bpf.h"
 
 /*
- * A probe was let in when clients were not: it is a firewall of theirs (a NetworkPolicy that rejects),
- * and the others are not to lose the backend for it.
+ * A connection of the node was let in when those of clients were not: it is a firewall of theirs (a
+ * NetworkPolicy that rejects or drops), and the others are not to lose the backend for it.
  */
 static __always_inline bool sense_is_excused(const struct sense *sense)
 {
 	return sense->now < sense->load->excused_until &&
 	       (sense->evidence == SW_EVIDENCE_REFUSED ||
-		sense->evidence == SW_EVIDENCE_UNREACHABLE);
+		sense->evidence == SW_EVIDENCE_UNREACHABLE ||
+		sense->evidence == SW_EVIDENCE_TIMEOUT);
 }
 
 /*

@@ -284,7 +284,7 @@ struct sw_backend_load {
 	__u32 status;             /* HTTP status of the last ejection; 0: it was none */
 	__u64 last_stray;         /* when userspace last learned of SW_EVENT_STRAY; 0: never */
 	__u64 lowered_at;         /* when it last got less than its share; 0: never */
-	__u64 excused_until;      /* who refuses until then does so for single clients. userspace */
+	__u64 excused_until;      /* failed connections are single clients' till then. Userspace */
 	__u64 last_good;          /* the same of responses whose status was seen; 0: never */
 	__u64 uid;                /* a hash of its pod's UID; 0: not known. Userspace */
 	__u64 reserved;           /* 0 */

@@ -199,6 +199,7 @@ static void test_refused_to_some_only(void **state)
 	load[1].excused_until = now + SECOND;
 	fail_times(1, 9, SW_EVIDENCE_REFUSED);
 	fail_times(1, 9, SW_EVIDENCE_UNREACHABLE);
+	fail_times(1, 9, SW_EVIDENCE_TIMEOUT);
 	assert_false(is_out(1));
 	assert_int_equal(backends[1].suspect_until, 0);
 	assert_int_equal(count_events(SW_EVENT_DOUBT), 1);

@@ -21,7 +21,7 @@
 #include <sys/epoll.h>
 
 /*
- * Connections may be refused to one client only, by a NetworkPolicy of its own. One of this node, which is
+ * Connections may fail for one client only, by a NetworkPolicy of its own. One of this node, which is
  * made at once, tells. For so long it is not asked again.
  */
 #define EXCUSED   (10 * NSEC_PER_SEC)
@@ -82,7 +82,7 @@ static void log_backend(enum log_level level, const struct backend_info *info, c
 		 *info->target ? info->target : "no pod named", info->service, what, why);
 }
 
-/* Whether it came back, since a connection of this node was let in where clients' were refused. */
+/* Whether it came back, since a connection of this node was let in where clients' failed. */
 static bool is_excused(struct sense *sense, struct ejected *ejected, uint64_t now)
 {
 	const struct backend_info *info = info_of(sense, ejected->backend);
@@ -95,7 +95,7 @@ static bool is_excused(struct sense *sense, struct ejected *ejected, uint64_t no
 	datapath_excuse(sense->parts.datapath, ejected->backend, now + EXCUSED, now);
 	sense->totals.excused++;
 	log_backend(LOG_INFO, info, "is back after its ejection",
-		    "a connection of this node was let in: they are refused to some clients only");
+		    "a connection of this node was let in: they fail for some clients only");
 	return true;
 }
 
@@ -137,8 +137,9 @@ static void on_ejected(struct sense *sense, const struct sw_event *event,
 {
 	char why[DP_EVIDENCE_SIZE], length[DURATION_STR_SIZE], what[DURATION_STR_SIZE + 16];
 	uint64_t ms = (event->until - event->time) / NSEC_PER_MSEC;
-	bool refused = event->evidence == SW_EVIDENCE_REFUSED ||
-		       event->evidence == SW_EVIDENCE_UNREACHABLE;
+	bool connect = event->evidence == SW_EVIDENCE_REFUSED ||
+		       event->evidence == SW_EVIDENCE_UNREACHABLE ||
+		       event->evidence == SW_EVIDENCE_TIMEOUT;
 
 	sense->totals.ejections++;
 	snprintf(what, sizeof(what), "is ejected for %s",
@@ -147,7 +148,7 @@ static void on_ejected(struct sense *sense, const struct sw_event *event,
 	watch(sense, &(struct ejected){.backend = event->backend,
 				       .since = event->time,
 				       .until = event->until,
-				       .ask = refused ? 0 : UINT64_MAX});
+				       .ask = connect ? 0 : UINT64_MAX});
 	if (event->status || event->evidence == SW_EVIDENCE_NO_PORT)
 		down_conns_failing(sense->parts.conns, event->backend);
 	health_doubt(sense->parts.health, event->backend);

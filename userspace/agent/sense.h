@@ -39,7 +39,7 @@ void sense_note(struct sense *sense, uint32_t backend);
 struct sense_totals {
 	uint64_t ejections;
 	uint64_t spared;  /* times that one failed, but too few others were left */
-	uint64_t excused; /* times that connections were refused to some clients only */
+	uint64_t excused; /* times that connections failed for some clients only */
 	uint64_t poison;  /* times that the requests were to blame */
 	uint64_t doubts;  /* failures that only caused a probe */
 };

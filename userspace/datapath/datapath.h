@@ -101,8 +101,8 @@ uint64_t datapath_ejected_until(const struct datapath *datapath, uint32_t backen
 bool datapath_is_lowered(const struct datapath *datapath, uint32_t backend);
 
 /*
- * Ends the ejection of a backend that refused connections, and until `excused` (ns of CLOCK_MONOTONIC)
- * refused ones only make it probed.
+ * Ends the ejection of a backend for connections that were not made, and until `excused` (ns of
+ * CLOCK_MONOTONIC) such ones only make it probed.
  */
 void datapath_excuse(struct datapath *datapath, uint32_t backend, uint64_t excused, uint64_t now);
 

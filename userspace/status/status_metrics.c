@@ -93,7 +93,7 @@ static void write_sense(FILE *out, const struct status_view *view)
 		     "Failures after which too few others would have been left.",
 		     view->progress.spared);
 	write_number(out, "swerve_excused_total", "counter",
-		     "Times that one was taken back: it refuses single clients only.",
+		     "Times that one was taken back: single clients only can not connect.",
 		     view->progress.excused);
 	write_number(out, "swerve_poison_requests_total", "counter",
 		     "Times that several endpoints failed at once while their probes passed.",

@@ -28,7 +28,7 @@ struct status_progress {
 	uint64_t conn_errors;  /* such backends of which some may still be open */
 	uint64_t ejections;    /* by what connections showed, since the daemon started */
 	uint64_t spared;       /* would have been ejected, but too few others were left */
-	uint64_t excused;      /* times that connections were refused to some clients only */
+	uint64_t excused;      /* times that connections failed for some clients only */
 	uint64_t poison;       /* times that all failed, so the requests were to blame */
 };
 
