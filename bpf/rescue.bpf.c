@@ -32,7 +32,7 @@ static __always_inline bool is_taken(const struct request *request)
 {
 	__u32 turn = request->turn;
 
-	if (turn == TURN_REQUEST)
+	if (turn == TURN_REQUEST || turn == TURN_CAPTURING)
 		return request->is_reported;
 	return turn >= TURN_DEFERRED && turn <= TURN_ANSWERED;
 }

@@ -8,6 +8,7 @@
 
 #include "rescue_maps.bpf.h"
 #include "rescue_packet.bpf.h"
+#include "rescue_report.bpf.h"
 
 static __always_inline void forget_response(struct request *request)
 {
@@ -69,31 +70,12 @@ static __noinline void note_response(struct __sk_buff *skb, struct request *requ
 	request->rescue.received = end;
 }
 
-/* In so large steps, as the verifier follows every one. */
-struct block {
-	__u64 words[8];
-};
-_Static_assert(SW_LAST_MAX % sizeof(struct block) == 0, "whole blocks");
-
 /* The response begins with this segment, perhaps. */
 static __always_inline void begin_response(struct __sk_buff *skb, struct request *request,
 					   const struct packet *packet)
 {
 	forget_response(request);
 	note_response(skb, request, packet);
-}
-
-/* Copies within `bytes`, to a lower place. */
-static __noinline void copy_down(struct request *request, __u64 to, __u64 from, __u64 len)
-{
-	if (to > LAST_REQUEST_AT || from > LAST_REQUEST_AT)
-		return;
-	for (__u64 i = 0; i < SW_LAST_MAX; i += sizeof(struct block)) {
-		if (i >= len)
-			return;
-		*(struct block *)(request->bytes + to + i) =
-			*(struct block *)(request->bytes + from + i);
-	}
 }
 
 /* Another request begins with this segment: the one before is kept as its predecessor. */
@@ -111,14 +93,4 @@ static __always_inline void keep_request(struct request *request, const struct p
 		*(struct block *)(request->bytes + LAST_REQUEST_AT + i) =
 			*(struct block *)(request->bytes + i);
 	}
-}
-
-/* Puts the last response and the last request behind `len` bytes. Returns how many it makes in all. */
-static __always_inline __u64 append_last(struct request *request, __u64 len)
-{
-	len = SW_LAST_ALIGN(len);
-	copy_down(request, len, LAST_RESPONSE_AT, request->rescue.last_response_len);
-	len = SW_LAST_ALIGN(len + request->rescue.last_response_len);
-	copy_down(request, len, LAST_REQUEST_AT, request->rescue.last_request_len);
-	return len + request->rescue.last_request_len;
 }

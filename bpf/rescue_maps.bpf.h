@@ -12,9 +12,11 @@
 enum turn {
 	TURN_CONNECTING, /* the SYN was sent */
 	TURN_FRESH,      /* no request yet */
-	TURN_REQUEST,    /* a request was sent, or a part of it, and nothing of the response came */
-	TURN_SKIPPED,    /* the same, but that request is left alone */
-	TURN_RESPONSE,   /* the response has begun, or is over */
+	TURN_BEGINNING, /* the first segment of a request is being captured, and has not left yet */
+	TURN_CAPTURING, /* another segment of it is */
+	TURN_REQUEST,   /* a request was sent, or a part of it, and nothing of the response came */
+	TURN_SKIPPED,   /* the same, but that request is left alone */
+	TURN_RESPONSE,  /* the response has begun, or is over */
 	TURN_DEFERRED, /* the backend failed before there was a request: the first one is replayed */
 	TURN_UNDECIDED, /* the same, and a request was sent that is replayed only if it was refused */
 	TURN_HELD,      /* the failure is held back, the worker has the request */
@@ -22,17 +24,17 @@ enum turn {
 	TURN_IGNORED,  /* left alone for good: not HTTP/1, pipelined, closed */
 };
 
-/* Parts of `bytes`. The request and the response that was held back share the first. */
+/* Parts of `bytes`; the first is the request's. */
 enum {
 	LAST_RESPONSE_AT = SW_REQUEST_MAX,
 	LAST_REQUEST_AT = LAST_RESPONSE_AT + SW_LAST_MAX,
 	BYTES_SIZE = LAST_REQUEST_AT + SW_LAST_MAX,
 };
-_Static_assert(BYTES_SIZE == SW_REQUEST_MAX + SW_RESPONSE_MAX, "both may be copied to there");
 
 /*
- * Value of sw_requests, in the socket's storage: only of sockets of services that opted in. The
- * request and the response that was held back follow the record, so that all can be sent at once.
+ * Value of sw_requests, in the socket's storage: only of sockets of services that opted in. The request, and
+ * what the worker is told of it, belong to the program that sees what is sent while the turn is BEGINNING or
+ * CAPTURING; then the other one waits, which means that what it sees has to come again.
  */
 struct request {
 	struct bpf_spin_lock lock; /* for `turn`: the programs run on several CPUs at once */

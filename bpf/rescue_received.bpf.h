@@ -32,19 +32,6 @@ static __always_inline bool is_retryable(__u32 status)
 	return status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-/* Keeps the payload behind the request, if there is room. Returns how much was kept. */
-static __always_inline __u32 keep_response(struct __sk_buff *skb, struct request *request,
-					   const struct packet *packet)
-{
-	__u64 used = request->rescue.request_len;
-
-	barrier_var(used);
-	if (used > SW_REQUEST_MAX || used + packet->len > SW_REQUEST_MAX ||
-	    !packet_copy(skb, packet->offset, request->bytes + used, packet->len, SW_RESPONSE_MAX))
-		return 0;
-	return packet->len;
-}
-
 /* Eight characters as a number, as they look in a register that they were shifted into. */
 #define WORD(a, b, c, d, e, f, g, h)                                                 \
 	((__u64)(a) << 56 | (__u64)(b) << 48 | (__u64)(c) << 40 | (__u64)(d) << 32 | \
@@ -85,29 +72,6 @@ static __noinline bool may_stay_open(const struct request *request, bool is_resp
 	return !is_old;
 }
 
-/* The response has begun, or goes on. */
-static __always_inline int received_more(struct __sk_buff *skb, struct request *request,
-					 const struct packet *packet)
-{
-	if (packet->len) {
-		note_response(skb, request, packet);
-		return PACKET_PASS;
-	}
-	if (!(packet->flags & (TCP_FIN | TCP_RST)) || !request->rescue.last_response_len ||
-	    packet->seq - request->rescue.seq != request->rescue.received ||
-	    !is_retried_on(request, SW_FAILURE_RESET) || !may_stay_open(request, false) ||
-	    !may_stay_open(request, true))
-		return PACKET_PASS;
-	request->rescue.failure = SW_FAILURE_RESET;
-	request->rescue.tcp_flags = packet->flags;
-	if (!turn_hold(request, TURN_RESPONSE, TURN_DEFERRED))
-		return PACKET_PASS;
-	if (report(request, SW_RESCUE_IDLE, 0))
-		return PACKET_DROP;
-	request->turn = TURN_RESPONSE;
-	return PACKET_PASS;
-}
-
 /*
  * What is held back never becomes an error of the socket, which is what sense.bpf.c goes by. An
  * orderly end counts only where responses are looked at, as there.
@@ -124,24 +88,35 @@ static __always_inline void blame(struct bpf_sock *sk, const struct packet *pack
 	sense_failure(socket, evidence, 0);
 }
 
-/* Takes the request over to the worker. Returns the verdict on the packet that failed it. */
-static __always_inline int hold(struct __sk_buff *skb, struct bpf_sock *sk, struct request *request,
-				const struct packet *packet, __u8 failure)
+/* The response to the request in TURN_REQUEST begins. Returns the verdict on the packet. */
+static __always_inline int pass_response(struct __sk_buff *skb, struct request *request,
+					 const struct packet *packet, __u32 turn)
 {
-	request->rescue.failure = failure;
-	request->rescue.tcp_flags = packet->flags;
-	if (!is_retried_on(request, failure) || !may_replay(request) ||
-	    !turn_hold(request, TURN_REQUEST, TURN_HELD)) {
-		if (request_over(request, TURN_RESPONSE))
-			begin_response(skb, request, packet);
+	if (request_over(request, turn)) {
+		begin_response(skb, request, packet);
 		return PACKET_PASS;
 	}
+	return is_unsettled(request) ? PACKET_DROP : PACKET_PASS;
+}
+
+/* Takes the request over to the worker. Returns the verdict on the packet that failed it. */
+static __noinline int hold(struct __sk_buff *skb, struct bpf_sock *sk, struct request *request,
+			   const struct packet *packet, __u8 failure)
+{
+	struct sw_rescue head;
+
+	if (!is_retried_on(request, failure) || !may_replay(request, failure))
+		return pass_response(skb, request, packet, TURN_RESPONSE);
+	if (!turn_hold(request, TURN_REQUEST, TURN_HELD, failure, packet->flags, &head))
+		return is_unsettled(request) ? PACKET_DROP : PACKET_PASS;
 	outstanding_remove(request);
 	if (failure == SW_FAILURE_RESET)
 		blame(sk, packet, SW_EVIDENCE_CLOSED);
-	if (report(request, SW_RESCUE_REQUEST, keep_response(skb, request, packet)))
+	head.kind = SW_RESCUE_REQUEST;
+	head.response_len = packet->len <= SW_RESPONSE_MAX ? packet->len : 0;
+	if (report(skb, request, &head, packet->offset) ||
+	    !turn_move(request, TURN_HELD, TURN_RESPONSE))
 		return PACKET_DROP;
-	request->turn = TURN_RESPONSE;
 	begin_response(skb, request, packet);
 	return PACKET_PASS;
 }
@@ -158,54 +133,103 @@ static __always_inline int received_response(struct __sk_buff *skb, struct bpf_s
 		status = http_status(skb, packet);
 		if (is_retryable(status))
 			return hold(skb, sk, request, packet, SW_FAILURE_STATUS);
-		if (request_over(request, status ? TURN_RESPONSE : TURN_IGNORED))
-			begin_response(skb, request, packet);
-		return PACKET_PASS;
+		return pass_response(skb, request, packet, status ? TURN_RESPONSE : TURN_IGNORED);
 	}
 	if (!ahead && packet->flags & (TCP_FIN | TCP_RST))
 		return hold(skb, sk, request, packet, SW_FAILURE_RESET);
-	if (packet->len || packet->flags & TCP_FIN)
-		request_over(request, TURN_SKIPPED);
+	if ((packet->len || packet->flags & TCP_FIN) && !request_over(request, TURN_SKIPPED) &&
+	    is_unsettled(request))
+		return PACKET_DROP;
 	return PACKET_PASS;
 }
 
-static __always_inline int received_connecting(struct bpf_sock *sk, struct request *request,
-					       const struct packet *packet)
+/*
+ * Nothing is under way on the connection, and the backend ends it: what is sent next is replayed, and may never
+ * be. Returns the verdict, or a negative number if that is sent already.
+ */
+static __noinline int hold_end(struct __sk_buff *skb, struct request *request,
+			       const struct packet *packet, __u32 turn)
 {
+	struct sw_rescue head;
+
+	if (!turn_hold(request, turn, TURN_DEFERRED, SW_FAILURE_RESET, packet->flags, &head))
+		return -1;
+	head.kind = SW_RESCUE_IDLE;
+	head.response_len = 0;
+	if (turn == TURN_FRESH)
+		head.seq = packet->seq;
+	if (report(skb, request, &head, 0) || !turn_move(request, TURN_DEFERRED, turn))
+		return PACKET_DROP;
+	return PACKET_PASS;
+}
+
+/*
+ * The backend ends the connection. What is not under way as it seems may have been sent just then, on another
+ * CPU: then it has failed, or is about to leave; that goes to nobody, so the end comes again.
+ */
+static __always_inline int received_end(struct __sk_buff *skb, struct bpf_sock *sk,
+					struct request *request, const struct packet *packet,
+					__u32 turn, bool hold)
+{
+	int verdict = hold ? hold_end(skb, request, packet, turn) : -1;
+
+	if (verdict >= 0)
+		return verdict;
+	if (request->turn == TURN_REQUEST)
+		return received_response(skb, sk, request, packet);
+	return is_unsettled(request) ? PACKET_DROP : PACKET_PASS;
+}
+
+/* Whether an end that comes behind a response may be ahead of another request. */
+static __always_inline bool may_go_on(const struct request *request, const struct packet *packet)
+{
+	return request->rescue.last_response_len &&
+	       packet->seq - request->rescue.seq == request->rescue.received &&
+	       is_retried_on(request, SW_FAILURE_RESET) && may_stay_open(request, false) &&
+	       may_stay_open(request, true);
+}
+
+/* The response has begun, or goes on. */
+static __always_inline int received_more(struct __sk_buff *skb, struct bpf_sock *sk,
+					 struct request *request, const struct packet *packet)
+{
+	if (packet->len)
+		note_response(skb, request, packet);
+	if (packet->len || !(packet->flags & (TCP_FIN | TCP_RST)))
+		return PACKET_PASS;
+	return received_end(skb, sk, request, packet, TURN_RESPONSE, may_go_on(request, packet));
+}
+
+/* The pod ended between handshake and request: there is nothing to replay yet, and may never be. */
+static __always_inline int received_fresh(struct __sk_buff *skb, struct bpf_sock *sk,
+					  struct request *request, const struct packet *packet)
+{
+	if (packet->len || !(packet->flags & (TCP_FIN | TCP_RST)))
+		return PACKET_PASS;
+	return received_end(skb, sk, request, packet, TURN_FRESH,
+			    !is_past(bpf_ktime_get_ns(), request->rescue.since, FRESH_TIME) &&
+				    is_retried_on(request, SW_FAILURE_RESET));
+}
+
+static __noinline int received_connecting(struct __sk_buff *skb, struct bpf_sock *sk,
+					  struct request *request, const struct packet *packet)
+{
+	struct sw_rescue head;
+
 	outstanding_remove(request);
 	if (!(packet->flags & TCP_RST)) {
 		turn_move(request, TURN_CONNECTING, TURN_FRESH);
 		return PACKET_PASS;
 	}
-	request->rescue.failure = SW_FAILURE_REFUSED;
-	request->rescue.tcp_flags = packet->flags;
 	if (!is_retried_on(request, SW_FAILURE_REFUSED) ||
-	    !turn_hold(request, TURN_CONNECTING, TURN_DEFERRED))
+	    !turn_hold(request, TURN_CONNECTING, TURN_DEFERRED, SW_FAILURE_REFUSED, packet->flags,
+		       &head))
 		return PACKET_PASS;
 	/* First, since the worker may be quicker than we are to make it look like a success. */
 	blame(sk, packet, SW_EVIDENCE_REFUSED);
-	if (report(request, SW_RESCUE_CONNECT, 0))
+	if (report_connect(skb, request, &head))
 		return PACKET_DROP;
 	request->turn = TURN_IGNORED;
-	return PACKET_PASS;
-}
-
-/* The pod ended between handshake and request: there is nothing to replay yet, and may never be. */
-static __always_inline int received_fresh(struct request *request, const struct packet *packet)
-{
-	if (!(packet->flags & (TCP_FIN | TCP_RST)) || packet->len)
-		return PACKET_PASS;
-	if (is_past(bpf_ktime_get_ns(), request->rescue.since, FRESH_TIME) ||
-	    !is_retried_on(request, SW_FAILURE_RESET))
-		return PACKET_PASS;
-	request->rescue.failure = SW_FAILURE_RESET;
-	request->rescue.tcp_flags = packet->flags;
-	request->rescue.seq = packet->seq;
-	if (!turn_hold(request, TURN_FRESH, TURN_DEFERRED))
-		return PACKET_PASS;
-	if (report(request, SW_RESCUE_IDLE, 0))
-		return PACKET_DROP;
-	request->turn = TURN_FRESH;
 	return PACKET_PASS;
 }
 
@@ -239,9 +263,11 @@ static __always_inline int received_held(const struct bpf_sock *sk, struct reque
  * gave it to nobody (RFC 9293, 3.5.2): it may be sent elsewhere after all. An end that was held back
  * comes again meanwhile; an acknowledgement says that the request was received.
  */
-static __always_inline int received_undecided(struct request *request, const struct packet *packet)
+static __noinline int received_undecided(struct __sk_buff *skb, struct request *request,
+					 const struct packet *packet)
 {
 	__u32 start = request->end - request->rescue.request_len;
+	struct sw_rescue head;
 
 	if (packet->flags & TCP_ACK) {
 		if (packet->ack == start && packet->flags & TCP_FIN && is_held(request))
@@ -252,11 +278,10 @@ static __always_inline int received_undecided(struct request *request, const str
 	}
 	if (!(packet->flags & TCP_RST))
 		return PACKET_PASS;
-	request->rescue.failure = SW_FAILURE_REFUSED;
-	request->rescue.tcp_flags = packet->flags;
-	if (!lease_is_fresh() || !turn_hold(request, TURN_UNDECIDED, TURN_HELD))
+	if (!lease_is_fresh() || !turn_hold(request, TURN_UNDECIDED, TURN_HELD, SW_FAILURE_REFUSED,
+					    packet->flags, &head))
 		return PACKET_PASS;
-	if (report(request, SW_RESCUE_REQUEST, 0))
+	if (report_request(skb, request, &head))
 		return PACKET_DROP;
 	request->turn = TURN_IGNORED;
 	return PACKET_PASS;
@@ -274,14 +299,24 @@ static __always_inline int received_answered(const struct bpf_sock *sk,
 	return sk->state == BPF_TCP_ESTABLISHED && is_held(request) ? PACKET_DROP : PACKET_PASS;
 }
 
+/* Of what may be a response or an end, nobody can say now what it means. */
+static __always_inline int being_sent(const struct packet *packet)
+{
+	return packet->len || packet->flags & (TCP_FIN | TCP_RST) ? PACKET_DROP : PACKET_PASS;
+}
+
 static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 				    struct request *request, const struct packet *packet)
 {
 	switch (request->turn) {
 	case TURN_CONNECTING:
-		return received_connecting(sk, request, packet);
+		return received_connecting(skb, sk, request, packet);
 	case TURN_FRESH:
-		return received_fresh(request, packet);
+		return received_fresh(skb, sk, request, packet);
+	case TURN_BEGINNING:
+		return packet->len ? PACKET_PASS : being_sent(packet);
+	case TURN_CAPTURING:
+		return being_sent(packet);
 	case TURN_REQUEST:
 		return received_response(skb, sk, request, packet);
 	case TURN_SKIPPED:
@@ -289,9 +324,9 @@ static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 			begin_response(skb, request, packet);
 		return PACKET_PASS;
 	case TURN_RESPONSE:
-		return received_more(skb, request, packet);
+		return received_more(skb, sk, request, packet);
 	case TURN_UNDECIDED:
-		return received_undecided(request, packet);
+		return received_undecided(skb, request, packet);
 	case TURN_DEFERRED:
 	case TURN_HELD:
 		return received_held(sk, request, packet);
@@ -323,7 +358,7 @@ static __always_inline int ordered_answer(struct request *request, const struct 
 		return PACKET_DROP;
 	/* Nothing has failed visibly: what the backend sends itself from now on comes too late. */
 	if (request->is_reported && packet->len && packet->seq == request->rescue.seq &&
-	    turn_hold(request, TURN_REQUEST, TURN_HELD))
+	    turn_hold(request, TURN_REQUEST, TURN_HELD, SW_FAILURE_TIMEOUT, 0, NULL))
 		outstanding_remove(request);
 	if (request->turn != TURN_HELD && request->turn != TURN_ANSWERED)
 		return PACKET_DROP;
@@ -338,7 +373,8 @@ static __always_inline int ordered_answer(struct request *request, const struct 
 static __always_inline int ordered_release(struct __sk_buff *skb, struct request *request,
 					   const struct packet *packet)
 {
-	if (request->turn == TURN_REQUEST && is_for(request, packet))
+	if ((request->turn == TURN_REQUEST || request->turn == TURN_CAPTURING) &&
+	    is_for(request, packet))
 		request->is_reported = false;
 	if (is_for(request, packet) && turn_move(request, TURN_HELD, TURN_RESPONSE))
 		begin_response(skb, request, packet);
@@ -363,28 +399,31 @@ static __always_inline void doubt(struct bpf_sock *sk)
 	sense_doubt(bpf_sk_storage_get(&sw_sockets, sk, 0, 0), SW_EVIDENCE_TIMEOUT);
 }
 
-static __always_inline int ordered_report(struct bpf_sock *sk, struct request *request,
-					  const struct packet *packet)
+static __noinline int ordered_report(struct __sk_buff *skb, struct bpf_sock *sk,
+				     struct request *request, const struct packet *packet)
 {
-	if (request->turn != TURN_REQUEST && request->turn != TURN_CONNECTING)
+	__u32 turn = request->turn;
+	struct sw_rescue head;
+
+	if (turn != TURN_REQUEST && turn != TURN_CAPTURING && turn != TURN_CONNECTING)
 		return PACKET_DROP;
-	if (((__u64)packet->ack << 32 | packet->seq) != request->rescue.since) {
+	if (turn == TURN_CAPTURING ||
+	    ((__u64)packet->ack << 32 | packet->seq) != request->rescue.since) {
 		outstanding_add(request); /* the worker has removed it */
 		return PACKET_DROP;
 	}
 	doubt(sk);
-	request->rescue.tcp_flags = 0;
-	if (request->turn == TURN_REQUEST) {
-		request->rescue.failure = SW_FAILURE_TIMEOUT;
+	if (turn == TURN_CONNECTING) {
+		/* No SYN-ACK: nothing of a request was sent. */
+		if (turn_hold(request, turn, TURN_DEFERRED, SW_FAILURE_REFUSED, 0, &head) &&
+		    !report_connect(skb, request, &head))
+			request->turn = TURN_IGNORED;
+	} else if (may_replay(request, SW_FAILURE_TIMEOUT)) {
 		/* First, since the answer may be quicker than we are. */
 		request->is_reported = true;
-		if (!may_replay(request) || !report(request, SW_RESCUE_REQUEST, 0))
+		if (!turn_hold(request, turn, turn, SW_FAILURE_TIMEOUT, 0, &head) ||
+		    !report_request(skb, request, &head))
 			request->is_reported = false;
-	} else if (turn_hold(request, TURN_CONNECTING, TURN_DEFERRED)) {
-		/* No SYN-ACK: nothing of a request was sent. */
-		request->rescue.failure = SW_FAILURE_REFUSED;
-		if (!report(request, SW_RESCUE_CONNECT, 0))
-			request->turn = TURN_IGNORED;
 	}
 	return PACKET_DROP;
 }
@@ -406,6 +445,6 @@ static __always_inline int ordered(struct __sk_buff *skb, struct bpf_sock *sk,
 	case SW_ORDER_END:
 		return ordered_end(request);
 	default:
-		return ordered_report(sk, request, packet);
+		return ordered_report(skb, sk, request, packet);
 	}
 }

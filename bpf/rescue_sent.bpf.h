@@ -102,8 +102,10 @@ static __always_inline bool capture(struct __sk_buff *skb, struct request *reque
 		   !packet_copy(skb, packet->offset, request->bytes + used, len, SW_RESPONSE_MAX)) {
 		return false;
 	}
-	request->rescue.request_len = used + len;
+	/* In this order: whoever subtracts one from the other meanwhile gets none that is too early. */
 	request->rescue.ack = request->end = packet->seq + packet->len;
+	barrier();
+	request->rescue.request_len = used + len;
 	if (request->rescue.request_len < sizeof(__u64))
 		return true;
 	request->rescue.method = method_of(request->bytes);
@@ -127,7 +129,6 @@ static __always_inline bool begin(struct __sk_buff *skb, struct request *request
 	request->is_reported = false;
 	request->rescue.request_len = 0;
 	request->rescue.method = 0;
-	request->rescue.response_len = 0;
 	request->rescue.since = bpf_ktime_get_ns();
 	request->rescue.seq = packet->ack;
 	request->rescue.window = (__u32)packet->window << (request->window_shift & 15);
@@ -142,65 +143,92 @@ static __always_inline bool begin(struct __sk_buff *skb, struct request *request
 	return false;
 }
 
-static __always_inline void sent_first(struct __sk_buff *skb, struct request *request,
-				       const struct packet *packet)
-{
-	if (request->rescue.request_len && (__s32)(packet->seq - request->end) < 0)
-		return; /* sent before */
-	if (begin(skb, request, packet)) {
-		/* The response can not be there before this packet has left. */
-		request->turn = TURN_REQUEST;
-		outstanding_add(request);
-	} else {
-		request->turn = TURN_SKIPPED;
-	}
-}
-
-static __always_inline void sent_more(struct __sk_buff *skb, struct request *request,
-				      const struct packet *packet)
-{
-	if ((__s32)(packet->seq - request->end) < 0)
-		return; /* sent before */
-	if (packet->seq == request->end && capture(skb, request, packet))
-		return;
-	request_over(request, TURN_SKIPPED);
-}
-
 /* The request of a connection that has failed before. */
 static __always_inline void sent_to_failed(struct __sk_buff *skb, struct request *request,
 					   const struct packet *packet)
 {
+	struct sw_rescue head;
+	__u8 failure;
+
 	if (!begin(skb, request, packet)) {
 		/* The backend will say once more that there is no such connection. */
 		request->turn = TURN_IGNORED;
 		return;
 	}
-	if (!may_replay(request)) {
+	failure = request->rescue.failure;
+	if (!may_replay(request, failure)) {
 		turn_move(request, TURN_DEFERRED, TURN_UNDECIDED);
 		return;
 	}
-	if (!turn_hold(request, TURN_DEFERRED, TURN_HELD) || !report(request, SW_RESCUE_REQUEST, 0))
+	if (!turn_hold(request, TURN_DEFERRED, TURN_HELD, failure, request->rescue.tcp_flags,
+		       &head) ||
+	    !report_request(skb, request, &head))
 		request->turn = TURN_IGNORED;
+}
+
+static __always_inline void sent_first(struct __sk_buff *skb, struct request *request,
+				       const struct packet *packet, __u32 turn)
+{
+	if (request->rescue.request_len && (__s32)(packet->seq - request->end) < 0)
+		return; /* sent before */
+	if (!turn_move(request, turn, TURN_BEGINNING)) {
+		/* The backend has ended the connection in this instant, on another CPU. */
+		if (request->turn == TURN_DEFERRED)
+			sent_to_failed(skb, request, packet);
+		else
+			request->turn = TURN_IGNORED;
+		return;
+	}
+	if (begin(skb, request, packet)) {
+		outstanding_add(request);
+		turn_move(request, TURN_BEGINNING, TURN_REQUEST);
+	} else {
+		turn_move(request, TURN_BEGINNING, TURN_SKIPPED);
+	}
 }
 
 static __always_inline void sent_more_of_held(struct __sk_buff *skb, struct request *request,
 					      const struct packet *packet)
 {
+	struct sw_rescue head;
+
 	if (packet->seq != request->end)
 		return;
 	/* Too large now: without the report the worker waits in vain, and gives up. */
-	if (capture(skb, request, packet))
-		report(request, SW_RESCUE_REQUEST, 0);
+	if (!capture(skb, request, packet))
+		return;
+	head = request->rescue;
+	report_request(skb, request, &head);
+}
+
+static __always_inline void sent_more(struct __sk_buff *skb, struct request *request,
+				      const struct packet *packet)
+{
+	bool is_captured;
+
+	if ((__s32)(packet->seq - request->end) < 0)
+		return; /* sent before */
+	if (!turn_move(request, TURN_REQUEST, TURN_CAPTURING)) {
+		if (request->turn == TURN_HELD)
+			sent_more_of_held(skb, request, packet);
+		return;
+	}
+	is_captured = packet->seq == request->end && capture(skb, request, packet);
+	turn_move(request, TURN_CAPTURING, TURN_REQUEST);
+	if (!is_captured)
+		request_over(request, TURN_SKIPPED);
 }
 
 static __always_inline void sent_data(struct __sk_buff *skb, struct request *request,
 				      const struct packet *packet)
 {
-	switch (request->turn) {
+	__u32 turn = request->turn;
+
+	switch (turn) {
 	case TURN_CONNECTING:
 	case TURN_FRESH:
 	case TURN_RESPONSE:
-		sent_first(skb, request, packet);
+		sent_first(skb, request, packet, turn);
 		return;
 	case TURN_REQUEST:
 		sent_more(skb, request, packet);

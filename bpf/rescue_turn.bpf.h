@@ -9,9 +9,9 @@
  */
 #pragma once
 
-#include "rescue_exchange.bpf.h"
 #include "rescue_maps.bpf.h"
 #include "rescue_packet.bpf.h"
+#include "rescue_report.bpf.h"
 
 #include "age.bpf.h"
 #include "maps.bpf.h"
@@ -67,13 +67,28 @@ static __always_inline struct sw_policy *request_policy(const struct request *re
 	return service ? &service->policy : NULL;
 }
 
-/* A failure, or the end of a connection, begins to be held back: the worker has to see to it in time. */
-static __always_inline bool turn_hold(struct request *request, __u32 from, __u32 to)
+/*
+ * A failure, or the end of a connection, begins to be held back: the worker has to see to it in time. What it
+ * is to be told is taken down at the same time, as the client may send more in the next instant. ret: or NULL.
+ */
+static __always_inline bool turn_hold(struct request *request, __u32 from, __u32 to, __u8 failure,
+				      __u8 tcp_flags, struct sw_rescue *ret)
 {
 	struct sw_policy *policy = request_policy(request);
+	bool moved;
 
 	hold_for(request, (policy ? policy->retry_timeout : 0) * 1000000ULL + SW_RESCUE_GRACE);
-	return turn_move(request, from, to);
+	bpf_spin_lock(&request->lock);
+	moved = request->turn == from;
+	if (moved) {
+		request->turn = to;
+		request->rescue.failure = failure;
+		request->rescue.tcp_flags = tcp_flags;
+		if (ret)
+			*ret = request->rescue;
+	}
+	bpf_spin_unlock(&request->lock);
+	return moved;
 }
 
 static __always_inline bool is_retried_on(const struct request *request, __u32 failure)
@@ -114,31 +129,13 @@ static __always_inline __u8 method_of(const char *bytes)
 }
 
 /* A request of which nothing was sent may be sent, whatever its method. */
-static __always_inline bool may_replay(const struct request *request)
+static __always_inline bool may_replay(const struct request *request, __u32 failure)
 {
 	struct sw_policy *policy = request_policy(request);
 
 	if (!policy || !request->rescue.method)
 		return false;
-	return request->rescue.failure == SW_FAILURE_REFUSED ||
-	       policy->retry_methods & request->rescue.method;
-}
-
-/* Hands the record, the request, `response_len` bytes behind it, and what was before to the worker. */
-static __always_inline bool report(struct request *request, __u8 kind, __u32 response_len)
-{
-	__u64 len = request->rescue.request_len;
-
-	request->rescue.kind = kind;
-	request->rescue.response_len = response_len;
-	len = append_last(request, len + response_len);
-	barrier_var(len);
-	if (len > sizeof(request->bytes))
-		return false;
-	if (!bpf_ringbuf_output(&sw_rescues, &request->rescue, sizeof(request->rescue) + len, 0))
-		return true;
-	__sync_fetch_and_add(&rescue_overruns, 1);
-	return false;
+	return failure == SW_FAILURE_REFUSED || policy->retry_methods & request->rescue.method;
 }
 
 static __always_inline void outstanding_add(const struct request *request)
@@ -156,47 +153,26 @@ static __always_inline void outstanding_add(const struct request *request)
 	bpf_map_update_elem(&sw_outstanding, &request->rescue.cookie, &value, BPF_ANY);
 }
 
-static __always_inline void report_over(struct request *request)
-{
-	struct sw_rescue record = {
-		.cookie = request->rescue.cookie,
-		.since = request->rescue.since,
-		.kind = SW_RESCUE_OVER,
-	};
-
-	request->is_reported = false;
-	bpf_ringbuf_output(&sw_rescues, &record, sizeof(record), 0);
-}
-
 static __always_inline void outstanding_remove(const struct request *request)
 {
 	bpf_map_delete_elem(&sw_outstanding, &request->rescue.cookie);
 }
 
-/* The client sent something after its request was taken over: the worker counts on it. */
-static __always_inline void report_progress(const struct request *request,
-					    const struct packet *packet)
-{
-	struct sw_rescue record = {
-		.cookie = request->rescue.cookie,
-		.since = request->rescue.since,
-		.kind = SW_RESCUE_PROGRESS,
-		.tcp_flags = packet->flags,
-		.seq = packet->ack,
-		.ack = packet->seq + packet->len,
-		.window = (__u32)packet->window << (request->window_shift & 15),
-	};
-
-	bpf_ringbuf_output(&sw_rescues, &record, sizeof(record), 0);
-}
-
 /* The request in TURN_REQUEST is not waited for any more. Returns whether it was. */
 static __always_inline bool request_over(struct request *request, __u32 turn)
 {
-	bool moved = turn_move(request, TURN_REQUEST, turn);
-
+	if (!turn_move(request, TURN_REQUEST, turn))
+		return false;
 	outstanding_remove(request);
-	if (moved && request->is_reported)
+	if (request->is_reported)
 		report_over(request);
-	return moved;
+	return true;
+}
+
+/* A turn that could not be taken: of a request that is being captured, or was until just now. */
+static __always_inline bool is_unsettled(const struct request *request)
+{
+	__u32 turn = request->turn;
+
+	return turn == TURN_BEGINNING || turn == TURN_CAPTURING || turn == TURN_REQUEST;
 }

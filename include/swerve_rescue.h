@@ -18,7 +18,7 @@ enum {
 	SW_REQUEST_MAX = 4096,  /* bytes of a request that can be replayed */
 	SW_RESPONSE_MAX = 3584, /* bytes of a held response that are kept */
 	SW_LAST_MAX = 1792, /* bytes of an exchange's request, and of its response, that are kept */
-	SW_RESCUES_SIZE = 4194304,
+	SW_RESCUES_SIZE = 8388608,
 	SW_MAX_OUTSTANDING = 65536,
 	SW_MAX_LET_GO = 4096,
 };
@@ -61,14 +61,11 @@ enum sw_rescue_kind {
 	SW_RESCUE_OVER = 5, /* a request that took too long: the backend has answered after all */
 };
 
-/* Where the parts of a record that come behind those that were held begin. */
-#define SW_LAST_ALIGN(len) (((len) + 7) & ~7ULL)
-
 /*
- * Record of sw_rescues: this, then the request, then the payload of the response that was held
- * back, as far as it was kept. Then, each from a multiple of 8 bytes on, how the response before began,
- * and the request before. PROGRESS and OVER have none of them; IDLE has no response that was held back,
- * and the one before is that to the request.
+ * Record of sw_rescues: this, then the request. The payload of the response that was held back, as far as it was
+ * kept, how the response before began, and the request before are where the record says, in bytes from its own
+ * beginning. PROGRESS and OVER have none of them; IDLE has no response that was held back, and the one before is
+ * that to the request.
  */
 struct sw_rescue {
 	__u64 cookie; /* of the client's socket */
@@ -95,9 +92,12 @@ struct sw_rescue {
 	__u8 tail[8];           /* how it ended */
 	__u32 last_sent; /* bytes from the beginning of the request before to this one; 0: the first */
 	__u16 last_response_len; /* what is kept of the response before */
-	__u16 pad;               /* 0 */
+	__u16 response_at;
+	__u16 last_response_at;
+	__u16 last_request_at;
+	__u32 pad; /* 0 */
 };
-_Static_assert(sizeof(struct sw_rescue) == 120, "no hidden padding");
+_Static_assert(sizeof(struct sw_rescue) == 128, "no hidden padding");
 
 /* Value of sw_outstanding, by the socket's cookie: a request, or a SYN, that waits for an answer. */
 struct sw_outstanding {

@@ -81,7 +81,7 @@ static void append_response(struct report *report, size_t *at, const char *respo
 
 	if (!kept)
 		kept = len;
-	*at = SW_LAST_ALIGN(*at);
+	report->record.last_response_at = (uint16_t)(sizeof(report->record) + *at);
 	append(report, at, response, kept);
 	report->record.last_response_len = (uint16_t)kept;
 	report->record.received = (uint32_t)len;
@@ -99,8 +99,6 @@ static bool leaves_open(const struct row *row)
 
 	append(&report, &at, row->request, asked);
 	append_response(&report, &at, row->response, row->kept);
-	assert_int_equal(last_exchange_record_size(&report.record),
-			 sizeof(report.record) + SW_LAST_ALIGN(at));
 	return last_exchange_leaves_open(&report.record);
 }
 
@@ -169,10 +167,8 @@ static void test_whether_the_exchange_before_was_over(void **state)
 
 		append(&report, &at, GET "abc", sizeof(GET "abc") - 1);
 		append_response(&report, &at, exchanges[i].response, exchanges[i].response_kept);
-		at = SW_LAST_ALIGN(at);
+		report.record.last_request_at = (uint16_t)(sizeof(report.record) + at);
 		append(&report, &at, request, kept);
-		assert_int_equal(last_exchange_record_size(&report.record),
-				 sizeof(report.record) + at);
 		if (last_exchange_is_over(&report.record) != exchanges[i].over)
 			fail_msg("row %zu: %s%s", i, request, exchanges[i].response);
 	}

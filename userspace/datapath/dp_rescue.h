@@ -34,7 +34,7 @@ void dp_rescue_heartbeat(struct dp_rescue *rescue, uint64_t now);
 /* Becomes readable when there are records. Borrowed. */
 int dp_rescue_fd(const struct dp_rescue *rescue);
 
-/* `record` is followed by request and response; `size` is of all of it. */
+/* `record` is followed by its parts; `size` is of all of it. */
 typedef void dp_rescue_record_fn(void *arg, const struct sw_rescue *record, size_t size);
 
 /*

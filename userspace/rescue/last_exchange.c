@@ -11,24 +11,9 @@
 /* How a chunked body without trailers ends. */
 static const char chunked_end[] = "\r\n0\r\n\r\n";
 
-static const char *bytes_of(const struct sw_rescue *record)
+static const char *last_response_of(const struct sw_rescue *record)
 {
-	return (const char *)(record + 1);
-}
-
-static size_t response_at(const struct sw_rescue *record)
-{
-	return SW_LAST_ALIGN((size_t)record->request_len + record->response_len);
-}
-
-static size_t request_at(const struct sw_rescue *record)
-{
-	return SW_LAST_ALIGN(response_at(record) + record->last_response_len);
-}
-
-size_t last_exchange_record_size(const struct sw_rescue *record)
-{
-	return sizeof(*record) + request_at(record) + record->last_request_len;
+	return (const char *)record + record->last_response_at;
 }
 
 static bool ends_chunked(const struct sw_rescue *record)
@@ -42,7 +27,7 @@ static bool ends_chunked(const struct sw_rescue *record)
 static bool is_response_whole(const struct sw_rescue *record, bool to_head)
 {
 	struct http_response response = {.to_head = to_head};
-	const char *head = bytes_of(record) + response_at(record);
+	const char *head = last_response_of(record);
 	uint64_t rest = record->received - record->last_response_len;
 	struct bytes out = {};
 	bool whole = false;
@@ -64,7 +49,7 @@ out:
 
 bool last_exchange_is_over(const struct sw_rescue *record)
 {
-	const char *request = bytes_of(record) + request_at(record);
+	const char *request = (const char *)record + record->last_request_at;
 	size_t len = record->last_request_len;
 
 	if (!record->last_sent)
@@ -75,9 +60,7 @@ bool last_exchange_is_over(const struct sw_rescue *record)
 
 bool last_exchange_leaves_open(const struct sw_rescue *record)
 {
-	const char *bytes = bytes_of(record);
-
-	return http_stays_open(bytes, record->request_len) &&
+	return http_stays_open((const char *)(record + 1), record->request_len) &&
 	       is_response_whole(record, record->method == SW_METHOD_HEAD) &&
-	       http_stays_open(bytes + response_at(record), record->last_response_len);
+	       http_stays_open(last_response_of(record), record->last_response_len);
 }

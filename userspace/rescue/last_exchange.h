@@ -9,14 +9,10 @@
 #include "swerve_rescue.h"
 
 #include <stdbool.h>
-#include <stddef.h>
-
-/* How long a record is with all that follows it. */
-size_t last_exchange_record_size(const struct sw_rescue *record);
 
 /*
- * REQUEST: whether the request and the response before it were whole when it was sent, by the record, of
- * which last_exchange_record_size() bytes are there. True if there was none before.
+ * REQUEST: whether the request and the response before it were whole when it was sent, by the record with all
+ * of its parts. True if there was none before.
  */
 bool last_exchange_is_over(const struct sw_rescue *record);
 

@@ -93,13 +93,12 @@ static bool has_other_backend(struct rescue_env *env, const struct sw_rescue *re
 	return !rescue_attempts_next(&attempts, env, record, &backend);
 }
 
-void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, size_t size)
+void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record)
 {
 	struct client_peer client = client_peer_of(record);
 
 	forget(env, record->cookie);
 	if (client_peer_find(&client, env->netns, loop_now(env->loop)) ||
-	    size < last_exchange_record_size(record) ||
 	    (record->request_len && !last_exchange_leaves_open(record)) ||
 	    !has_other_backend(env, record) || keep(env, record, &client))
 		let_through(env, &client, record);

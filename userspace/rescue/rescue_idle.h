@@ -9,12 +9,10 @@
 
 #include "swerve_rescue.h"
 
-#include <stddef.h>
-
 struct rescue_env;
 
 /* SW_RESCUE_IDLE. */
-void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record, size_t size);
+void rescue_idle_report(struct rescue_env *env, const struct sw_rescue *record);
 
 /* Lets all ends through. */
 void rescue_idle_end_all(struct rescue_env *env);

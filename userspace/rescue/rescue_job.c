@@ -394,18 +394,25 @@ static void consider(struct rescue_job *job)
 		first_attempt(job);
 }
 
-/* Takes over what was captured. Returns 0 or -ENOMEM. */
+static int set_held(struct rescue_job *job, const struct sw_rescue *record)
+{
+	return bytes_append(&job->held, (const char *)record + record->response_at,
+			    record->response_len);
+}
+
+/*
+ * Takes over what was captured. Returns 0 or -ENOMEM. What is shorter was overtaken, by what the client has
+ * sent since, on another CPU.
+ */
 static int set_request(struct rescue_job *job, const struct sw_rescue *record)
 {
-	const char *bytes = (const char *)(record + 1);
-	int err;
+	int err = set_held(job, record);
 
+	if (err || record->request_len < job->captured.len)
+		return err;
 	job->record = *record;
 	bytes_drop(&job->captured, job->captured.len);
-	err = bytes_append(&job->captured, bytes, record->request_len);
-	if (!err && record->response_len)
-		err = bytes_append(&job->held, bytes + record->request_len, record->response_len);
-	return err;
+	return bytes_append(&job->captured, (const char *)(record + 1), record->request_len);
 }
 
 static struct rescue_job *make_job(struct rescue_env *env, const struct sw_rescue *record)
@@ -476,14 +483,12 @@ static void begin(struct rescue_env *env, const struct sw_rescue *record)
 /* What took too long has failed by now, and that is held: it must be let through in the end. */
 static void fail_late(struct rescue_job *job, const struct sw_rescue *record)
 {
-	const char *response = (const char *)(record + 1) + record->request_len;
-
-	if (job->record.failure != SW_FAILURE_TIMEOUT)
-		return;
-	job->record.failure = record->failure;
-	job->record.tcp_flags = record->tcp_flags;
+	if (job->record.failure == SW_FAILURE_TIMEOUT) {
+		job->record.failure = record->failure;
+		job->record.tcp_flags = record->tcp_flags;
+	}
 	/* Without memory it comes again. */
-	(void)bytes_append(&job->held, response, record->response_len);
+	(void)set_held(job, record);
 }
 
 static struct rescue_job *find(const struct rescue_env *env, const struct sw_rescue *record)
@@ -491,15 +496,10 @@ static struct rescue_job *find(const struct rescue_env *env, const struct sw_res
 	return hashmap_get(env->jobs, &record->cookie, sizeof(record->cookie));
 }
 
-void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record, size_t size)
+void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record)
 {
 	struct rescue_job *job = find(env, record);
 
-	if (size < last_exchange_record_size(record)) {
-		/* More of it was sent just then. */
-		dp_rescue_let_go(env->datapath, record);
-		return;
-	}
 	if (job && job->record.since != record->since) {
 		end(job, RESCUE_TOO_LATE); /* that was over, or there would be no other */
 		job = NULL;

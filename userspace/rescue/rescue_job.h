@@ -9,13 +9,11 @@
 
 #include "swerve_rescue.h"
 
-#include <stddef.h>
-
 struct rescue_env;
 struct rescue_job; /* opaque */
 
 /* SW_RESCUE_REQUEST: begins a job, or gives one more of its request. */
-void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record, size_t size);
+void rescue_job_report(struct rescue_env *env, const struct sw_rescue *record);
 
 /* SW_RESCUE_PROGRESS. */
 void rescue_job_progress(struct rescue_env *env, const struct sw_rescue *record);

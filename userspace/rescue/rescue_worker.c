@@ -75,11 +75,12 @@ static void on_record(void *arg, const struct sw_rescue *record, size_t size)
 	struct rescue_worker *worker = arg;
 	struct rescue_env *env = &worker->env;
 
+	(void)size;
 	if (worker->beaten)
 		beat_in_time(worker);
 	switch (record->kind) {
 	case SW_RESCUE_REQUEST:
-		rescue_job_report(env, record, size);
+		rescue_job_report(env, record);
 		break;
 	case SW_RESCUE_CONNECT:
 		rescue_connect_report(env, record);
@@ -92,7 +93,7 @@ static void on_record(void *arg, const struct sw_rescue *record, size_t size)
 		rescue_job_over(env, record);
 		break;
 	case SW_RESCUE_IDLE:
-		rescue_idle_report(env, record, size);
+		rescue_idle_report(env, record);
 		break;
 	}
 }
