@@ -378,8 +378,8 @@ static __always_inline void begin_trial(const struct moment *moment, const struc
 
 /* Goes where the client was before, if that is an endpoint of this frontend that can be used. */
 static __always_inline void stay_pinned(const struct sw_frontend *frontend,
-					const struct moment *moment,
-					struct affinity *affinity, struct choice *best)
+					const struct moment *moment, struct affinity *affinity,
+					struct choice *best)
 {
 	const struct sw_affinity *pinned = affinity_find(affinity, moment->now);
 	__u32 position;

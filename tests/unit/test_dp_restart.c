@@ -73,8 +73,8 @@ static void restart(struct world *world)
 		assert_int_equal(vec_push(&entries, entry), 0);
 	}
 	assert_int_equal(dp_adopt(&world->table, &entries, world->kernel.services,
-				  world->kernel.slots, world->kernel.backends,
-				  world->kernel.load, &broken),
+				  world->kernel.slots, world->kernel.backends, world->kernel.load,
+				  &broken),
 			 0);
 	assert_int_equal(broken.len, 0);
 	for (uint32_t i = 0; i < SW_MAX_BACKENDS; i++) {
@@ -187,8 +187,8 @@ static void test_adoption_leaves_out_what_makes_no_sense(void **state)
 	assert_int_equal(vec_push(&entries, nameless), 0);
 	assert_int_equal(vec_push(&entries, beyond), 0);
 	assert_int_equal(dp_adopt(&world->table, &entries, world->kernel.services,
-				  world->kernel.slots, world->kernel.backends,
-				  world->kernel.load, &broken),
+				  world->kernel.slots, world->kernel.backends, world->kernel.load,
+				  &broken),
 			 0);
 	assert_int_equal(broken.len, 2);
 	assert_int_equal(hashmap_len(world->table.ports), 0);

@@ -28,8 +28,9 @@ struct down_conns {
 	struct conn_policy fallback;
 	struct closer *closer;
 	struct hashmap *down; /* number -> struct down_backend, owned */
-	VEC(struct backend_info) gone; /* whose connections wait for an endpoint; only `service` is owned */
-	uint64_t gone_due;             /* when to look after those */
+	VEC(struct backend_info)
+	gone;              /* whose connections wait for an endpoint; only `service` is owned */
+	uint64_t gone_due; /* when to look after those */
 	struct loop_timer timer;
 	uint64_t due; /* the timer's deadline while it is armed */
 	struct down_conns_totals totals;

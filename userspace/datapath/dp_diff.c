@@ -114,10 +114,10 @@ static int emit_changes(const struct dp_draft *draft, struct dp_changes *changes
 	}
 	vec_foreach(&draft->port->backends, backend) {
 		if (!err && !backend->kept)
-			err = vec_push(&changes->backends,
-				       (struct dp_backend_change){
-					       .index = backend->index,
-					       .terminating = backend->terminating});
+			err = vec_push(
+				&changes->backends,
+				(struct dp_backend_change){.index = backend->index,
+							   .terminating = backend->terminating});
 	}
 	return err;
 }

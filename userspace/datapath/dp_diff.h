@@ -25,14 +25,14 @@ struct dp_op {
 	enum dp_op_kind kind;
 	uint32_t index; /* of service, backend or slot */
 	union {
-		const char *name;          /* DP_SET_SERVICE; borrowed from the port */
-		struct sw_policy policy;   /* DP_SET_POLICY */
-		struct {                   /* DP_SET_BACKEND */
+		const char *name;        /* DP_SET_SERVICE; borrowed from the port */
+		struct sw_policy policy; /* DP_SET_POLICY */
+		struct {                 /* DP_SET_BACKEND */
 			struct sw_backend backend;
 			uint64_t uid_hash; /* as in struct dp_backend */
 		};
-		struct sw_slot slot;       /* DP_SET_SLOT */
-		struct {                   /* DP_SET_FRONTEND; the key for DP_DELETE_FRONTEND */
+		struct sw_slot slot; /* DP_SET_SLOT */
+		struct {             /* DP_SET_FRONTEND; the key for DP_DELETE_FRONTEND */
 			struct sw_frontend_key key;
 			struct sw_frontend value;
 		} frontend;
@@ -44,7 +44,7 @@ struct dp_backend_change {
 	uint32_t index;
 	bool added;
 	bool terminating; /* gone: it was so before */
-	size_t endpoint; /* added: position in the plan's endpoints */
+	size_t endpoint;  /* added: position in the plan's endpoints */
 };
 
 struct dp_changes {
