@@ -24,6 +24,9 @@ enum turn {
 	TURN_IGNORED,  /* left alone for good: not HTTP/1, pipelined, closed */
 };
 
+/* A method that is none of enum sw_method, or a request that could not be captured. */
+enum { METHOD_OTHER = 128 };
+
 /* Parts of `bytes`; the first is the request's. */
 enum {
 	LAST_RESPONSE_AT = SW_REQUEST_MAX,
@@ -44,6 +47,7 @@ struct request {
 	__u8 is_taken;             /* SW_SOCKET_TAKEN was set */
 	__u16 is_reported; /* in TURN_REQUEST: the worker was told, and may answer for the backend */
 	__u64 held_until;  /* ns: then the failure is let go, whatever the worker does */
+	__u64 methods;     /* of all requests on this connection: enum sw_method, METHOD_OTHER */
 	struct sw_rescue rescue;
 	char bytes[BYTES_SIZE];
 };

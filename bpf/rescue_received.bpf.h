@@ -105,7 +105,9 @@ static __noinline int hold(struct __sk_buff *skb, struct bpf_sock *sk, struct re
 {
 	struct sw_rescue head;
 
-	if (!is_retried_on(request, failure) || !may_replay(request, failure))
+	/* Behind the end of a connection the client's TCP takes nothing any more. */
+	if (sk->state != BPF_TCP_ESTABLISHED || !is_retried_on(request, failure) ||
+	    !may_replay(request, failure))
 		return pass_response(skb, request, packet, TURN_RESPONSE);
 	if (!turn_hold(request, TURN_REQUEST, TURN_HELD, failure, packet->flags, &head))
 		return is_unsettled(request) ? PACKET_DROP : PACKET_PASS;
@@ -185,7 +187,8 @@ static __always_inline bool may_go_on(const struct request *request, const struc
 {
 	return request->rescue.last_response_len &&
 	       packet->seq - request->rescue.seq == request->rescue.received &&
-	       is_retried_on(request, SW_FAILURE_RESET) && may_stay_open(request, false) &&
+	       is_retried_on(request, SW_FAILURE_RESET) && may_replay_next(request) &&
+	       may_stay_open(request, false) &&
 	       may_stay_open(request, true);
 }
 

@@ -84,6 +84,7 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->rescue.ack = request->end = packet->seq + 1;
 	request->window_shift = packet_window_shift(skb, packet);
 	request->is_reported = request->is_taken = false;
+	request->methods = 0;
 	request->turn = TURN_CONNECTING;
 	outstanding_add(request);
 }
@@ -109,6 +110,7 @@ static __always_inline bool capture(struct __sk_buff *skb, struct request *reque
 	if (request->rescue.request_len < sizeof(__u64))
 		return true;
 	request->rescue.method = method_of(request->bytes);
+	request->methods |= request->rescue.method;
 	return request->rescue.method;
 }
 
@@ -183,6 +185,7 @@ static __always_inline void sent_first(struct __sk_buff *skb, struct request *re
 		outstanding_add(request);
 		turn_move(request, TURN_BEGINNING, TURN_REQUEST);
 	} else {
+		request->methods |= METHOD_OTHER;
 		turn_move(request, TURN_BEGINNING, TURN_SKIPPED);
 	}
 }
@@ -214,6 +217,8 @@ static __always_inline void sent_more(struct __sk_buff *skb, struct request *req
 		return;
 	}
 	is_captured = packet->seq == request->end && capture(skb, request, packet);
+	if (!is_captured)
+		request->methods |= METHOD_OTHER;
 	turn_move(request, TURN_CAPTURING, TURN_REQUEST);
 	if (!is_captured)
 		request_over(request, TURN_SKIPPED);

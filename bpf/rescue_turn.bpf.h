@@ -98,6 +98,17 @@ static __always_inline bool is_retried_on(const struct request *request, __u32 f
 	return policy && policy->retry_on & failure && lease_is_fresh();
 }
 
+/*
+ * Whether whatever the client has sent so far could have been replayed: what it sends next is likely to be of that
+ * kind, and gains if the end of the connection is held back for it. Anything else may lose, see rescue_idle.h.
+ */
+static __always_inline bool may_replay_next(const struct request *request)
+{
+	struct sw_policy *policy = request_policy(request);
+
+	return policy && !(request->methods & ~(__u64)policy->retry_methods);
+}
+
 static __always_inline __u8 method_of(const char *bytes)
 {
 	__u64 word = *(const __u64 *)bytes;

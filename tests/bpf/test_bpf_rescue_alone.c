@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rescue leaves alone since it could only do harm: the worker does not get to hear of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bpf/rescue_scene.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "datapath/dp_rescue.h"
+#include "model/retry_policy.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEN      "0123456789"
+#define HUNDRED  TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define LONG     HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
+
+#define LONG_GET "GET / HTTP/1.1\r\nHost: a\r\nX: " LONG LONG LONG LONG LONG "\r\n\r\n"
+
+static void take_kind(void *ret, const struct sw_rescue *record, size_t size)
+{
+	assert_true(size >= sizeof(*record));
+	*(uint8_t *)ret = record->kind;
+}
+
+/* The server ends the connection. Returns enum sw_rescue_kind of what the worker is told, or 0. */
+static uint8_t end_of(struct scene *scene, struct dp_rescue *rescue)
+{
+	uint8_t kind = 0;
+
+	dp_rescue_heartbeat(rescue, clock_now());
+	close(scene->first);
+	scene->first = -1;
+	dp_rescue_consume(rescue, take_kind, &kind);
+	return kind;
+}
+
+/* The end that follows is ahead of another request. It is kept from clients who can not lose by that. */
+static void test_the_end_of_a_connection_that_is_kept(void **state)
+{
+	const struct {
+		const char *requests[3];
+		bool held;
+	} rows[] = {
+		{{GET}, true},
+		{{GET, PUT, GET}, true},
+		{{POST}, false},
+		{{POST, GET}, false},
+		{{GET, POST, GET}, false},
+		{{LONG_GET}, false},
+		{{LONG_GET, GET}, false},
+		{{"FROB / HTTP/1.1\r\nHost: a\r\n\r\n", GET}, false},
+	};
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+	struct dp_rescue *rescue = replace_worker(&scene);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		dial(&scene);
+		scene.first = accept_any(scene.world);
+		for (int j = 0; j < 3 && rows[i].requests[j]; j++) {
+			say(scene.client, rows[i].requests[j]);
+			hear(scene.first, rows[i].requests[j]);
+			say(scene.first, OK);
+			hear(scene.client, OK);
+		}
+		if (end_of(&scene, rescue) != (rows[i].held ? SW_RESCUE_IDLE : 0))
+			fail_msg("row %zu", i);
+		if (!rows[i].held)
+			hear_end(scene.client);
+		close(scene.client);
+	}
+	scene.client = -1;
+	dp_rescue_close(rescue);
+	end_scene(&scene);
+}
+
+/* The client has seen the end, and sends all the same: its TCP would take no answer. */
+static void test_a_request_behind_the_end(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+
+	ask(&scene, POST);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	close(scene.first);
+	scene.first = -1;
+	hear_end(scene.client);
+	say(scene.client, GET);
+	assert_true(nobody_comes(scene.world));
+	end_scene(&scene);
+}
+
+static int run(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_the_end_of_a_connection_that_is_kept),
+		TEST(test_a_request_behind_the_end),
+	};
+#undef TEST
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return world_run(run);
+}
