@@ -85,8 +85,14 @@ static __always_inline bool packet_read(struct __sk_buff *skb, struct packet *re
 	return true;
 }
 
-/* The window scale that a SYN offers; 0 if it offers none. */
-static __always_inline __u32 packet_window_shift(struct __sk_buff *skb, const struct packet *packet)
+/* What a SYN offers. */
+struct offer {
+	__u32 window_shift; /* 0: none */
+	bool multipath;     /* RFC 8684 */
+};
+
+static __always_inline void packet_read_offer(struct __sk_buff *skb, const struct packet *packet,
+					      struct offer *ret)
 {
 	__u32 at = packet->options;
 	__u8 option[3];
@@ -94,12 +100,13 @@ static __always_inline __u32 packet_window_shift(struct __sk_buff *skb, const st
 	for (int i = 0; i < 12; i++) {
 		if (at + sizeof(option) > packet->offset ||
 		    bpf_skb_load_bytes(skb, at, option, sizeof(option)) || option[0] == 0)
-			return 0;
+			return;
 		if (option[0] == 3)
-			return option[2] > 14 ? 14 : option[2];
+			ret->window_shift = option[2] > 14 ? 14 : option[2];
+		if (option[0] == 30)
+			ret->multipath = true;
 		at += option[0] == 1 ? 1 : option[1];
 	}
-	return 0;
 }
 
 /*

@@ -62,11 +62,14 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 				     const struct packet *packet)
 {
 	struct request *request = bpf_sk_storage_get(&sw_requests, sk, 0, 0);
+	struct offer offer = {};
 
 	if (request && request->end == packet->seq + 1 &&
 	    (request->turn == TURN_CONNECTING || request->turn == TURN_DEFERRED))
 		return;
-	request = request_open(sk, packet);
+	packet_read_offer(skb, packet, &offer);
+	/* Where a stream ends is said by an option, which the worker's segments do not have. */
+	request = offer.multipath ? NULL : request_open(sk, packet);
 	if (!request) {
 		close_earlier(sk);
 		return;
@@ -82,7 +85,7 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->rescue.last_request_len = 0;
 	forget_response(request);
 	request->rescue.ack = request->end = packet->seq + 1;
-	request->window_shift = packet_window_shift(skb, packet);
+	request->window_shift = offer.window_shift;
 	request->is_reported = request->is_taken = false;
 	request->methods = 0;
 	request->turn = TURN_CONNECTING;

@@ -14,8 +14,10 @@
 #include "datapath/dp_rescue.h"
 #include "model/retry_policy.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define TEN      "0123456789"
@@ -97,12 +99,37 @@ static void test_a_request_behind_the_end(void **state)
 	end_scene(&scene);
 }
 
+/* Behind an answer in the server's name a client that speaks Multipath TCP would wait for the end for ever. */
+static void test_multipath(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
+	struct sockaddr_storage sa;
+	socklen_t len = world_sockaddr(AF_INET, service.frontend, 80, &sa);
+
+	scene.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	if (scene.client < 0) {
+		end_scene(&scene);
+		skip();
+	}
+	limit_waiting(scene.client);
+	assert_int_equal(connect(scene.client, (struct sockaddr *)&sa, len), 0);
+	scene.first = accept_any(scene.world);
+	say(scene.client, GET);
+	hear(scene.first, GET);
+	say(scene.first, ERR);
+	hear(scene.client, ERR);
+	rescue_worker_results(scene.worker, &scene.results);
+	assert_int_equal(scene.results.notes, 0);
+	end_scene(&scene);
+}
+
 static int run(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_end_of_a_connection_that_is_kept),
 		TEST(test_a_request_behind_the_end),
+		TEST(test_multipath),
 	};
 #undef TEST
 
