@@ -65,7 +65,8 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	struct offer offer = {};
 
 	if (request && request->end == packet->seq + 1 &&
-	    (request->turn == TURN_CONNECTING || request->turn == TURN_DEFERRED))
+	    (request->turn == TURN_CONNECTING || request->turn == TURN_DEFERRED ||
+	     request->turn == TURN_IGNORED))
 		return;
 	packet_read_offer(skb, packet, &offer);
 	/* Where a stream ends is said by an option, which the worker's segments do not have. */
@@ -88,6 +89,12 @@ static __always_inline void sent_syn(struct __sk_buff *skb, struct bpf_sock *sk,
 	request->window_shift = offer.window_shift;
 	request->is_reported = request->is_taken = false;
 	request->methods = 0;
+	/* The request may be over by the handshake, or a part of it. */
+	if (packet->len) {
+		request->turn = TURN_IGNORED;
+		outstanding_remove(request);
+		return;
+	}
 	request->turn = TURN_CONNECTING;
 	outstanding_add(request);
 }

@@ -16,6 +16,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -99,6 +100,41 @@ static void test_a_request_behind_the_end(void **state)
 	end_scene(&scene);
 }
 
+/* Client and server need no cookie of each other, and the server no option of its own. */
+static void allow_fast_open(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/tcp_fastopen", "we");
+
+	assert_non_null(file);
+	assert_true(fputs("1543", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* The request comes with the SYN: it is not captured, and the end behind the response is no idle one. */
+static void test_fast_open(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+	struct dp_rescue *rescue = replace_worker(&scene);
+	struct sockaddr_storage sa;
+	socklen_t len = world_sockaddr(AF_INET, service.frontend, 80, &sa);
+
+	allow_fast_open();
+	scene.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	limit_waiting(scene.client);
+	dp_rescue_heartbeat(rescue, clock_now());
+	assert_int_equal(
+		sendto(scene.client, GET, strlen(GET), MSG_FASTOPEN, (struct sockaddr *)&sa, len),
+		strlen(GET));
+	scene.first = accept_any(scene.world);
+	hear(scene.first, GET);
+	say(scene.first, OK);
+	hear(scene.client, OK);
+	assert_int_equal(end_of(&scene, rescue), 0);
+	hear_end(scene.client);
+	dp_rescue_close(rescue);
+	end_scene(&scene);
+}
+
 /* Behind an answer in the server's name a client that speaks Multipath TCP would wait for the end for ever. */
 static void test_multipath(void **state)
 {
@@ -130,6 +166,7 @@ static int run(void)
 		TEST(test_the_end_of_a_connection_that_is_kept),
 		TEST(test_a_request_behind_the_end),
 		TEST(test_multipath),
+		TEST(test_fast_open),
 	};
 #undef TEST
 
