@@ -133,6 +133,8 @@ static __always_inline int received_response(struct __sk_buff *skb, struct bpf_s
 		return PACKET_PASS;
 	if (!ahead && packet->len) {
 		status = http_status(skb, packet);
+		if (status)
+			note_http(request);
 		if (is_retryable(status))
 			return hold(skb, sk, request, packet, SW_FAILURE_STATUS);
 		return pass_response(skb, request, packet, status ? TURN_RESPONSE : TURN_IGNORED);
@@ -224,7 +226,7 @@ static __noinline int received_connecting(struct __sk_buff *skb, struct bpf_sock
 		turn_move(request, TURN_CONNECTING, TURN_FRESH);
 		return PACKET_PASS;
 	}
-	if (!is_retried_on(request, SW_FAILURE_REFUSED) ||
+	if (!is_retried_on(request, SW_FAILURE_REFUSED) || !will_send_http(request) ||
 	    !turn_hold(request, TURN_CONNECTING, TURN_DEFERRED, SW_FAILURE_REFUSED, packet->flags,
 		       &head))
 		return PACKET_PASS;
@@ -418,7 +420,8 @@ static __noinline int ordered_report(struct __sk_buff *skb, struct bpf_sock *sk,
 	doubt(sk);
 	if (turn == TURN_CONNECTING) {
 		/* No SYN-ACK: nothing of a request was sent. */
-		if (turn_hold(request, turn, TURN_DEFERRED, SW_FAILURE_REFUSED, 0, &head) &&
+		if (will_send_http(request) &&
+		    turn_hold(request, turn, TURN_DEFERRED, SW_FAILURE_REFUSED, 0, &head) &&
 		    !report_connect(skb, request, &head))
 			request->turn = TURN_IGNORED;
 	} else if (may_replay(request, SW_FAILURE_TIMEOUT)) {

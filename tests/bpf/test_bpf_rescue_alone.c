@@ -14,6 +14,7 @@
 #include "datapath/dp_rescue.h"
 #include "model/retry_policy.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -100,6 +101,58 @@ static void test_a_request_behind_the_end(void **state)
 	end_scene(&scene);
 }
 
+/* A connection is refused. Returns enum sw_rescue_kind of what the worker, who does nothing, is told, or 0. */
+static uint8_t refusal_of(struct dp_rescue *rescue)
+{
+	uint8_t kind = 0;
+
+	dp_rescue_heartbeat(rescue, clock_now());
+	assert_int_equal(world_dial(AF_INET, SOCK_STREAM, service.frontend, 80), -ECONNREFUSED);
+	dp_rescue_consume(rescue, take_kind, &kind);
+	return kind;
+}
+
+/* Of a service of which it is not known that clients send it what can be replayed. */
+static void test_a_refused_connection(void **state)
+{
+	const struct {
+		const char *request, *answer;
+		bool known;
+	} rows[] = {
+		{"HELO you\r\n", "250 me\r\n", false},
+		{GET, "220 whatever you say\r\n", false},
+		{LONG_GET, OK, false},
+		{POST, OK, true},
+	};
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_REFUSED);
+	struct dp_rescue *rescue = replace_worker(&scene);
+	struct {
+		int client, server;
+	} conns[ARRAY_SIZE(rows)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		dial(&scene);
+		conns[i].client = scene.client;
+		conns[i].server = accept_any(scene.world);
+	}
+	for (int i = 0; i < SERVERS; i++)
+		world_shut(scene.world, i);
+	assert_int_equal(refusal_of(rescue), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		say(conns[i].client, rows[i].request);
+		hear(conns[i].server, rows[i].request);
+		say(conns[i].server, rows[i].answer);
+		hear(conns[i].client, rows[i].answer);
+		if (refusal_of(rescue) != (rows[i].known ? SW_RESCUE_CONNECT : 0))
+			fail_msg("row %zu", i);
+		close(conns[i].client);
+		close(conns[i].server);
+	}
+	scene.client = -1;
+	dp_rescue_close(rescue);
+	end_scene(&scene);
+}
+
 /* Client and server need no cookie of each other, and the server no option of its own. */
 static void allow_fast_open(void)
 {
@@ -166,6 +219,7 @@ static int run(void)
 		TEST(test_the_end_of_a_connection_that_is_kept),
 		TEST(test_a_request_behind_the_end),
 		TEST(test_multipath),
+		TEST(test_a_refused_connection),
 		TEST(test_fast_open),
 	};
 #undef TEST
