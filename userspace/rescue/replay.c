@@ -3,6 +3,7 @@
 
 #include "base/container_of.h"
 #include "rescue/client_netns.h"
+#include "rescue/client_peer.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -94,26 +95,41 @@ void replay_init(struct replay *replay, struct loop *loop, replay_fn *fn)
 		.io = {.fn = on_io, .fd = -1}, .loop = loop, .fn = fn, .read_max = REPLAY_READ_MAX};
 }
 
-int replay_dial(const struct client_netns *netns, const struct addr *addr, uint16_t port)
+/* The port is chosen when it connects, as one that is free towards that backend. */
+static int bind_to(int fd, const struct addr *source)
+{
+	struct sockaddr_storage address;
+	socklen_t size = addr_to_sockaddr(source, 0, &address);
+	int on = 1;
+
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&address, size))
+		return -errno;
+	return 0;
+}
+
+int replay_dial(const struct client_peer *client, const struct addr *addr, uint16_t port)
 {
 	struct sockaddr_storage address;
 	socklen_t size = addr_to_sockaddr(addr, port, &address);
-	int on = 1, err, fd = client_netns_socket(netns, address.ss_family);
+	int on = 1, err, fd = client_netns_socket(client->netns, address.ss_family);
 
 	if (fd < 0)
 		return fd;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (!connect(fd, (struct sockaddr *)&address, size) || errno == EINPROGRESS)
+	err = bind_to(fd, &client->socket.local);
+	if (!err && connect(fd, (struct sockaddr *)&address, size) && errno != EINPROGRESS)
+		err = -errno;
+	if (!err)
 		return fd;
-	err = -errno;
 	close(fd);
 	return err;
 }
 
-int replay_start(struct replay *replay, const struct client_netns *netns, const struct addr *addr,
+int replay_start(struct replay *replay, const struct client_peer *client, const struct addr *addr,
 		 uint16_t port, const struct bytes *request, bool is_head)
 {
-	int fd = replay_dial(netns, addr, port);
+	int fd = replay_dial(client, addr, port);
 
 	return fd < 0 ? fd : replay_start_on(replay, fd, request, is_head);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The request on its way to one other backend, and the response on its way back, from the client's
- * own network namespace, so that the backend sees the same client. Non-blocking, on the loop.
+ * own network namespace and address, so that the backend sees the same client. Non-blocking, on the loop.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 #include "loop/loop.h"
 #include "rescue/http_response.h"
 
-struct client_netns;
+struct client_peer;
 struct replay;
 
 enum { REPLAY_READ_MAX = 65536 };
@@ -41,16 +41,16 @@ struct replay {
 void replay_init(struct replay *replay, struct loop *loop, replay_fn *fn);
 
 /*
- * Begins to connect from a client's namespace. Returns a non-blocking socket, which becomes writable
- * when that is over, or -errno.
+ * Begins to connect from a client's namespace and address. Returns a non-blocking socket, which becomes
+ * writable when that is over, or -errno.
  */
-int replay_dial(const struct client_netns *netns, const struct addr *addr, uint16_t port);
+int replay_dial(const struct client_peer *client, const struct addr *addr, uint16_t port);
 
 /* How that ended: 0 or -errno. */
 int replay_dialed(int fd);
 
 /* Begins. `request` must stay until the end. Returns 0 or -errno. */
-int replay_start(struct replay *replay, const struct client_netns *netns, const struct addr *addr,
+int replay_start(struct replay *replay, const struct client_peer *client, const struct addr *addr,
 		 uint16_t port, const struct bytes *request, bool is_head);
 
 /* The same on a connection that replay_dial() made, which is the replay's from now on, even on failure. */

@@ -79,7 +79,7 @@ static void next_attempt(struct refused *refused)
 	       !(err = rescue_attempts_next(&refused->attempts, refused->env, &refused->record,
 					    &refused->backend))) {
 		rescue_note_other(&refused->note, &refused->backend);
-		refused->io.fd = replay_dial(refused->client.netns, &refused->note.other,
+		refused->io.fd = replay_dial(&refused->client, &refused->note.other,
 					     refused->note.other_port);
 		if (refused->io.fd >= 0 &&
 		    !loop_io_add(refused->env->loop, &refused->io, EPOLLOUT)) {

@@ -263,7 +263,7 @@ static int start_replay(struct rescue_job *job, const struct sw_backend *backend
 	int err;
 
 	rescue_note_other(&job->note, backend);
-	err = replay_start(&job->replay, job->client.netns, &job->note.other, job->note.other_port,
+	err = replay_start(&job->replay, &job->client, &job->note.other, job->note.other_port,
 			   &job->request, job->is_head);
 	job->connect_limit = now + (job->deadline - job->began) / 4;
 	if (!err)

@@ -5,6 +5,7 @@
 #include "response.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 
 struct connection {
 	int fd;
+	char peer[INET6_ADDRSTRLEN];
 	size_t used;
 	char in[REQUEST_LIMIT + 1]; /* what came and is not yet answered, NUL-terminated */
 };
@@ -185,8 +187,9 @@ static enum verdict request_serve(struct connection *connection, size_t size)
 		number = 0;
 	if (attempt && mode.first_only)
 		mode.kind = MODE_OK;
-	printf("%s %s body=%zu attempt=%u mode=%s\n", request.method, request.path,
-	       size - (size_t)(end + 4 - connection->in), number, mode_name(mode.kind));
+	printf("%s %s body=%zu attempt=%u mode=%s from=%s\n", request.method, request.path,
+	       size - (size_t)(end + 4 - connection->in), number, mode_name(mode.kind),
+	       connection->peer);
 
 	enum verdict verdict = answer(connection->fd, &request, &mode);
 	connection->used -= size;
@@ -220,6 +223,16 @@ static enum verdict input_serve(struct connection *connection)
 	return verdict;
 }
 
+static void name_peer(int fd, char *ret, socklen_t size)
+{
+	struct sockaddr_storage peer;
+	socklen_t peer_size = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) ||
+	    getnameinfo((struct sockaddr *)&peer, peer_size, ret, size, NULL, 0, NI_NUMERICHOST))
+		*ret = '\0';
+}
+
 void connection_serve(int fd)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -235,6 +248,8 @@ void connection_serve(int fd)
 		verdict = END_RESET;
 	else
 		connection->fd = fd;
+	if (connection)
+		name_peer(fd, connection->peer, sizeof(connection->peer));
 	while (verdict == KEEP)
 		verdict = input_serve(connection);
 	if (verdict == END_RESET)

@@ -4,7 +4,7 @@
 
 /*
  * Serves a connection until it ends, as mode.h says, and closes it. Blocks. Each whole request is one
- * line on stdout: "METHOD PATH body=BYTES attempt=N mode=NAME".
+ * line on stdout: "METHOD PATH body=BYTES attempt=N mode=NAME from=ADDRESS".
  */
 void connection_serve(int fd);
 
