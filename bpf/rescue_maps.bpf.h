@@ -47,7 +47,8 @@ struct request {
 	__u8 is_taken;             /* SW_SOCKET_TAKEN was set */
 	__u16 is_reported; /* in TURN_REQUEST: the worker was told, and may answer for the backend */
 	__u64 held_until;  /* ns: then the failure is let go, whatever the worker does */
-	__u64 methods;     /* of all requests on this connection: enum sw_method, METHOD_OTHER */
+	__u32 methods;     /* of all requests on this connection: enum sw_method, METHOD_OTHER */
+	__u32 obstacle;    /* enum sw_obstacle of the request that is left alone */
 	struct sw_rescue rescue;
 	char bytes[BYTES_SIZE];
 };
@@ -109,3 +110,6 @@ volatile __u64 rescue_heartbeat;
 
 /* How often the ring was full, so that a failure had to be let through. */
 volatile __u64 rescue_overruns;
+
+/* By enum sw_obstacle, as far as the kernel finds them out. */
+volatile __u64 rescue_impossible[SW_OBSTACLE_COUNT];

@@ -104,11 +104,18 @@ static __noinline int hold(struct __sk_buff *skb, struct bpf_sock *sk, struct re
 			   const struct packet *packet, __u8 failure)
 {
 	struct sw_rescue head;
+	bool wanted;
+	int verdict;
 
 	/* Behind the end of a connection the client's TCP takes nothing any more. */
-	if (sk->state != BPF_TCP_ESTABLISHED || !is_retried_on(request, failure) ||
-	    !may_replay(request, failure))
-		return pass_response(skb, request, packet, TURN_RESPONSE);
+	wanted = sk->state == BPF_TCP_ESTABLISHED && is_retried_on(request, failure);
+	if (!wanted || !may_replay(request, failure)) {
+		verdict = pass_response(skb, request, packet, TURN_RESPONSE);
+		if (wanted && verdict == PACKET_PASS)
+			note_impossible(request->rescue.method ? SW_OBSTACLE_METHOD
+							       : SW_OBSTACLE_PROTOCOL);
+		return verdict;
+	}
 	if (!turn_hold(request, TURN_REQUEST, TURN_HELD, failure, packet->flags, &head))
 		return is_unsettled(request) ? PACKET_DROP : PACKET_PASS;
 	outstanding_remove(request);
@@ -190,8 +197,7 @@ static __always_inline bool may_go_on(const struct request *request, const struc
 	return request->rescue.last_response_len &&
 	       packet->seq - request->rescue.seq == request->rescue.received &&
 	       is_retried_on(request, SW_FAILURE_RESET) && may_replay_next(request) &&
-	       may_stay_open(request, false) &&
-	       may_stay_open(request, true);
+	       may_stay_open(request, false) && may_stay_open(request, true);
 }
 
 /* The response has begun, or goes on. */
@@ -216,6 +222,23 @@ static __always_inline int received_fresh(struct __sk_buff *skb, struct bpf_sock
 				    is_retried_on(request, SW_FAILURE_RESET));
 }
 
+/* The request is left alone, whatever becomes of it. */
+static __noinline int received_skipped(struct __sk_buff *skb, struct request *request,
+				       const struct packet *packet)
+{
+	bool ends = !packet->len && packet->flags & (TCP_FIN | TCP_RST);
+
+	if (packet->len ? is_retryable(http_status(skb, packet)) &&
+				  is_retried_on(request, SW_FAILURE_STATUS)
+			: ends && is_retried_on(request, SW_FAILURE_RESET))
+		note_impossible(request->obstacle);
+	if (packet->len && turn_move(request, TURN_SKIPPED, TURN_RESPONSE))
+		begin_response(skb, request, packet);
+	else if (ends)
+		turn_move(request, TURN_SKIPPED, TURN_IGNORED);
+	return PACKET_PASS;
+}
+
 static __noinline int received_connecting(struct __sk_buff *skb, struct bpf_sock *sk,
 					  struct request *request, const struct packet *packet)
 {
@@ -226,8 +249,13 @@ static __noinline int received_connecting(struct __sk_buff *skb, struct bpf_sock
 		turn_move(request, TURN_CONNECTING, TURN_FRESH);
 		return PACKET_PASS;
 	}
-	if (!is_retried_on(request, SW_FAILURE_REFUSED) || !will_send_http(request) ||
-	    !turn_hold(request, TURN_CONNECTING, TURN_DEFERRED, SW_FAILURE_REFUSED, packet->flags,
+	if (!is_retried_on(request, SW_FAILURE_REFUSED))
+		return PACKET_PASS;
+	if (!will_send_http(request)) {
+		note_impossible(SW_OBSTACLE_UNKNOWN);
+		return PACKET_PASS;
+	}
+	if (!turn_hold(request, TURN_CONNECTING, TURN_DEFERRED, SW_FAILURE_REFUSED, packet->flags,
 		       &head))
 		return PACKET_PASS;
 	/* First, since the worker may be quicker than we are to make it look like a success. */
@@ -325,9 +353,7 @@ static __always_inline int received(struct __sk_buff *skb, struct bpf_sock *sk,
 	case TURN_REQUEST:
 		return received_response(skb, sk, request, packet);
 	case TURN_SKIPPED:
-		if (packet->len && turn_move(request, TURN_SKIPPED, TURN_RESPONSE))
-			begin_response(skb, request, packet);
-		return PACKET_PASS;
+		return received_skipped(skb, request, packet);
 	case TURN_RESPONSE:
 		return received_more(skb, sk, request, packet);
 	case TURN_UNDECIDED:

@@ -121,6 +121,8 @@ static __always_inline bool capture(struct __sk_buff *skb, struct request *reque
 		return true;
 	request->rescue.method = method_of(request->bytes);
 	request->methods |= request->rescue.method;
+	if (!request->rescue.method)
+		request->obstacle = SW_OBSTACLE_PROTOCOL;
 	return request->rescue.method;
 }
 
@@ -139,6 +141,8 @@ static __always_inline bool begin(struct __sk_buff *skb, struct request *request
 {
 	keep_request(request, packet);
 	request->is_reported = false;
+	request->obstacle =
+		SW_OBSTACLE_LENGTH; /* of what is not captured, unless it is something else */
 	request->rescue.request_len = 0;
 	request->rescue.method = 0;
 	request->rescue.since = bpf_ktime_get_ns();
@@ -151,6 +155,8 @@ static __always_inline bool begin(struct __sk_buff *skb, struct request *request
 	if (packet_copy(skb, packet->offset, request->bytes, SW_LAST_MAX, SW_LAST_MAX)) {
 		request->rescue.request_len = SW_LAST_MAX;
 		request->rescue.ack = request->end = packet->seq + SW_LAST_MAX;
+		if (!method_of(request->bytes))
+			request->obstacle = SW_OBSTACLE_PROTOCOL;
 	}
 	return false;
 }
@@ -164,6 +170,7 @@ static __always_inline void sent_to_failed(struct __sk_buff *skb, struct request
 
 	if (!begin(skb, request, packet)) {
 		/* The backend will say once more that there is no such connection. */
+		note_impossible(request->obstacle);
 		request->turn = TURN_IGNORED;
 		return;
 	}
@@ -253,7 +260,8 @@ static __always_inline void sent_data(struct __sk_buff *skb, struct request *req
 		return;
 	case TURN_UNDECIDED:
 		/* Which of the segments is refused would not be known. */
-		turn_move(request, TURN_UNDECIDED, TURN_IGNORED);
+		if (turn_move(request, TURN_UNDECIDED, TURN_IGNORED))
+			note_impossible(SW_OBSTACLE_METHOD);
 		return;
 	case TURN_HELD:
 		sent_more_of_held(skb, request, packet);

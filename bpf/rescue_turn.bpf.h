@@ -110,7 +110,7 @@ static __always_inline bool may_replay_next(const struct request *request)
 {
 	struct sw_policy *policy = request_policy(request);
 
-	return policy && !(request->methods & ~(__u64)policy->retry_methods);
+	return policy && !(request->methods & ~(__u32)policy->retry_methods);
 }
 
 static __always_inline __u8 method_of(const char *bytes)
@@ -151,6 +151,13 @@ static __always_inline bool may_replay(const struct request *request, __u32 fail
 	if (!policy || !request->rescue.method)
 		return false;
 	return failure == SW_FAILURE_REFUSED || policy->retry_methods & request->rescue.method;
+}
+
+/* Something has failed that would have been replayed but for this. */
+static __always_inline void note_impossible(__u32 obstacle)
+{
+	if (obstacle < SW_OBSTACLE_COUNT)
+		__sync_fetch_and_add(&rescue_impossible[obstacle], 1);
 }
 
 static __always_inline void note_http(const struct request *request)

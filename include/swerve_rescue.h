@@ -62,6 +62,23 @@ enum sw_rescue_kind {
 };
 
 /*
+ * Why a failed request can not be replayed though the service wants it: each is counted when it fails. The
+ * kernel finds out the first ones, the worker the others.
+ */
+enum sw_obstacle {
+	SW_OBSTACLE_METHOD,     /* it may not be repeated */
+	SW_OBSTACLE_LENGTH,     /* longer than SW_REQUEST_MAX, or a segment of it too long */
+	SW_OBSTACLE_PROTOCOL,   /* no HTTP/1 */
+	SW_OBSTACLE_UNKNOWN,    /* a refused connection: no client has spoken HTTP/1 yet */
+	SW_OBSTACLE_PIPELINED,  /* more came behind it */
+	SW_OBSTACLE_UPGRADE,    /* it asks for another protocol */
+	SW_OBSTACLE_EXPECT,     /* it waits for "100 Continue" */
+	SW_OBSTACLE_INCOMPLETE, /* the rest of it did not come in time */
+	SW_OBSTACLE_EXCHANGE,   /* the exchange before it may not be over */
+	SW_OBSTACLE_COUNT,
+};
+
+/*
  * Record of sw_rescues: this, then the request. The payload of the response that was held back, as far as it was
  * kept, how the response before began, and the request before are where the record says, in bytes from its own
  * beginning. PROGRESS and OVER have none of them; IDLE has no response that was held back, and the one before is

@@ -38,6 +38,7 @@ static struct rescue_view *make_view(void)
 	view->services = 2;
 	view->running = true;
 	view->results.stats.ended[RESCUE_RESET][RESCUE_RESCUED] = 17;
+	view->results.stats.impossible[SW_OBSTACLE_EXCHANGE] = 23;
 	view->results.recent[0] = note;
 	note.outcome = RESCUE_NO_BUDGET;
 	note.took = 0;
@@ -87,6 +88,11 @@ static void test_table(void **state)
 	row = strstr(text, "\nreset ");
 	assert_non_null(row);
 	assert_non_null(strstr(row, " 17 "));
+	assert_non_null(strstr(text, "IMPOSSIBLE "));
+	row = strstr(text, "\nunfinished-exchange ");
+	assert_non_null(row);
+	assert_non_null(strstr(row, " 23\n"));
+	assert_null(strstr(text, "pipelined"));
 	assert_non_null(strstr(text, "10.244.0.10:8080"));
 	assert_non_null(strstr(text, "[fd00::11]:8081"));
 	assert_non_null(strstr(text, "0.35ms"));

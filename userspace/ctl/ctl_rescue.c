@@ -76,6 +76,32 @@ static int print_counts(json_t *counts, FILE *out)
 	return err;
 }
 
+/* What has happened only: one line for each reason. */
+static int print_impossible(json_t *impossible, FILE *out)
+{
+	static const char *const headers[] = {"IMPOSSIBLE", "REQUESTS"};
+	struct ctl_table table;
+	const char *reason;
+	bool any = false;
+	json_t *count;
+	int err = 0;
+
+	ctl_table_init(&table, headers, ARRAY_SIZE(headers));
+	json_object_foreach(impossible, reason, count) {
+		if (!json_integer_value(count))
+			continue;
+		any = true;
+		ctl_table_cell(&table, "%s", reason);
+		ctl_table_cell(&table, "%lld", (long long)json_integer_value(count));
+	}
+	if (any) {
+		fputc('\n', out);
+		err = ctl_table_print(&table, out);
+	}
+	ctl_table_done(&table);
+	return err;
+}
+
 /* "" for null. */
 static const char *text_of(const json_t *value)
 {
@@ -138,15 +164,16 @@ int ctl_rescue(const char *json, const struct ctl_options *options, FILE *out, c
 	       size_t error_size)
 {
 	_cleanup_(cleanup_json) json_t *root = json_loads(json, 0, NULL);
-	json_t *counts, *recent;
+	json_t *counts, *impossible, *recent;
 	json_int_t services;
 	int running, err;
 
 	if (!root)
 		return fail(error, error_size, "is no JSON");
-	if (json_unpack(root, "{s:I, s:b, s:o, s:o}", "services", &services, "running", &running,
-			"counts", &counts, "recent", &recent) ||
-	    !json_is_object(counts) || !json_is_array(recent))
+	if (json_unpack(root, "{s:I, s:b, s:o, s:o, s:o}", "services", &services, "running",
+			&running, "counts", &counts, "impossible", &impossible, "recent",
+			&recent) ||
+	    !json_is_object(counts) || !json_is_object(impossible) || !json_is_array(recent))
 		return fail(error, error_size, "something is missing");
 	if (options->format == CTL_JSON) {
 		fputs(json, out);
@@ -155,6 +182,8 @@ int ctl_rescue(const char *json, const struct ctl_options *options, FILE *out, c
 	fprintf(out, "%lld service(s) have opted in; failed requests are %s\n\n",
 		(long long)services, running ? "replayed" : "not replayed");
 	err = print_counts(counts, out);
+	if (!err)
+		err = print_impossible(impossible, out);
 	if (!err) {
 		fputc('\n', out);
 		err = print_recent(recent, options, out);

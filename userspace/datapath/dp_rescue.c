@@ -297,3 +297,8 @@ uint64_t dp_rescue_overruns(const struct dp_rescue *rescue)
 {
 	return rescue->skel->bss->rescue_overruns;
 }
+
+uint64_t dp_rescue_impossible(const struct dp_rescue *rescue, enum sw_obstacle obstacle)
+{
+	return rescue->skel->bss->rescue_impossible[obstacle];
+}

@@ -78,3 +78,6 @@ uint64_t dp_rescue_requests(const struct dp_rescue *rescue, uint32_t service);
 
 /* Failures that were let through since too many were under way. */
 uint64_t dp_rescue_overruns(const struct dp_rescue *rescue);
+
+/* Failures that the kernel saw could not be made up for. */
+uint64_t dp_rescue_impossible(const struct dp_rescue *rescue, enum sw_obstacle obstacle);

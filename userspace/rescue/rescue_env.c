@@ -102,6 +102,13 @@ void rescue_env_end_replay(struct rescue_env *env, uint32_t service)
 		rescue_budget_end(budget);
 }
 
+void rescue_env_impossible(struct rescue_env *env, enum sw_obstacle obstacle)
+{
+	pthread_mutex_lock(&env->lock);
+	env->results.stats.impossible[obstacle]++;
+	pthread_mutex_unlock(&env->lock);
+}
+
 void rescue_env_note(struct rescue_env *env, const struct rescue_note *note)
 {
 	struct rescue_results *results = &env->results;

@@ -70,5 +70,8 @@ bool rescue_env_begin_replay(struct rescue_env *env, uint32_t service);
 bool rescue_env_replay_again(struct rescue_env *env, uint32_t service);
 void rescue_env_end_replay(struct rescue_env *env, uint32_t service);
 
+/* Counts a failure that can not be made up for. */
+void rescue_env_impossible(struct rescue_env *env, enum sw_obstacle obstacle);
+
 /* Notes how one has ended, in all statistics. */
 void rescue_env_note(struct rescue_env *env, const struct rescue_note *note);

@@ -123,6 +123,12 @@ static void release(struct rescue_job *job, enum rescue_outcome outcome)
 	end(job, outcome);
 }
 
+static void release_unfit(struct rescue_job *job, enum sw_obstacle obstacle)
+{
+	rescue_env_impossible(job->env, obstacle);
+	release(job, RESCUE_UNFIT);
+}
+
 static void arm(struct rescue_job *job)
 {
 	uint64_t when = job->deadline, now = loop_now(job->env->loop);
@@ -336,8 +342,10 @@ static void on_timer(struct loop_timer *timer, uint64_t now)
 
 	if (job->committed)
 		on_silence(job, now);
+	else if (now >= job->deadline && job->whole)
+		release(job, RESCUE_TOO_LATE);
 	else if (now >= job->deadline)
-		release(job, job->whole ? RESCUE_TOO_LATE : RESCUE_UNFIT);
+		release_unfit(job, SW_OBSTACLE_INCOMPLETE);
 	else if (job->replay.connected)
 		arm(job); /* slow to answer, but there: it has until the deadline */
 	else
@@ -371,19 +379,35 @@ static int make_request(struct rescue_job *job, const struct http_request *parse
 	return err;
 }
 
+static enum sw_obstacle obstacle_of(enum http_request_verdict verdict)
+{
+	switch (verdict) {
+	case HTTP_REQUEST_PIPELINED:
+		return SW_OBSTACLE_PIPELINED;
+	case HTTP_REQUEST_UPGRADE:
+		return SW_OBSTACLE_UPGRADE;
+	case HTTP_REQUEST_EXPECT:
+		return SW_OBSTACLE_EXPECT;
+	default:
+		return SW_OBSTACLE_PROTOCOL;
+	}
+}
+
 /* Replays the request if it is all there. */
 static void consider(struct rescue_job *job)
 {
+	enum http_request_verdict verdict;
 	struct http_request parsed;
 
-	switch (http_request_parse(job->captured.items, job->captured.len, &parsed)) {
+	verdict = http_request_parse(job->captured.items, job->captured.len, &parsed);
+	switch (verdict) {
 	case HTTP_REQUEST_WHOLE:
 		break;
 	case HTTP_REQUEST_PARTIAL:
 		arm(job);
 		return;
 	default:
-		release(job, RESCUE_UNFIT);
+		release_unfit(job, obstacle_of(verdict));
 		return;
 	}
 	job->whole = true;
@@ -475,7 +499,7 @@ static void begin(struct rescue_env *env, const struct sw_rescue *record)
 	else if (!is_found)
 		release(job, RESCUE_CLIENT_GONE);
 	else if (!last_exchange_is_over(record))
-		release(job, RESCUE_UNFIT);
+		release_unfit(job, SW_OBSTACLE_EXCHANGE);
 	else
 		consider(job);
 }

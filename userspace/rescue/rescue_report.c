@@ -51,6 +51,11 @@ void rescue_report_metrics(FILE *out, const struct rescue_view *view)
 				rescue_cause_to_str(cause), rescue_outcome_to_str(outcome),
 				stats->ended[cause][outcome]);
 	}
+	head(out, "swerve_rescue_impossible_total", "counter",
+	     "Failures that could not be made up for, though the service wants it.");
+	for (int i = 0; i < SW_OBSTACLE_COUNT; i++)
+		fprintf(out, "swerve_rescue_impossible_total{reason=\"%s\"} %" PRIu64 "\n",
+			rescue_obstacle_to_str(i), stats->impossible[i]);
 	write_number(out, "swerve_rescue_overruns_total", "counter",
 		     "Failures let through since too many were under way.", stats->overruns);
 	write_latency(out, &stats->latency);
@@ -65,6 +70,13 @@ static void write_counts(FILE *out, const struct rescue_stats *stats)
 				rescue_outcome_to_str(outcome), stats->ended[cause][outcome]);
 		fputc('}', out);
 	}
+}
+
+static void write_impossible(FILE *out, const struct rescue_stats *stats)
+{
+	for (int i = 0; i < SW_OBSTACLE_COUNT; i++)
+		fprintf(out, "%s\"%s\":%" PRIu64, i ? "," : "", rescue_obstacle_to_str(i),
+			stats->impossible[i]);
 }
 
 static void write_string(FILE *out, const char *separator_and_key, const char *text)
@@ -111,6 +123,8 @@ void rescue_report_json(FILE *out, const struct rescue_view *view, uint64_t now)
 	fprintf(out, "{\"services\":%zu,\"running\":%s,\"counts\":{", view->services,
 		view->running ? "true" : "false");
 	write_counts(out, &results->stats);
+	fputs("},\"impossible\":{", out);
+	write_impossible(out, &results->stats);
 	fprintf(out, "},\"overruns\":%" PRIu64 ",\"recent\":[", results->stats.overruns);
 	for (uint64_t i = 0; i < RESCUE_RECENT && i < results->notes; i++) {
 		fputs(separator, out);

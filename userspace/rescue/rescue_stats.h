@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/histogram.h"
+#include "swerve_rescue.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -32,8 +33,12 @@ enum rescue_outcome {
 const char *rescue_cause_to_str(enum rescue_cause cause);
 const char *rescue_outcome_to_str(enum rescue_outcome outcome);
 
+/* "method", "too-long", … */
+const char *rescue_obstacle_to_str(enum sw_obstacle obstacle);
+
 struct rescue_stats {
 	uint64_t ended[RESCUE_CAUSE_COUNT][RESCUE_OUTCOME_COUNT];
+	uint64_t impossible[SW_OBSTACLE_COUNT]; /* failures that could not be made up for */
 	uint64_t overruns;        /* let through since the kernel had no room to report more */
 	struct histogram latency; /* from the failure to the first byte of another response */
 };

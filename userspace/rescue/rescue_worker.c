@@ -386,4 +386,6 @@ void rescue_worker_results(struct rescue_worker *worker, struct rescue_results *
 	*ret = worker->env.results;
 	pthread_mutex_unlock(&worker->env.lock);
 	ret->stats.overruns = dp_rescue_overruns(worker->datapath);
+	for (int i = 0; i < SW_OBSTACLE_COUNT; i++)
+		ret->stats.impossible[i] += dp_rescue_impossible(worker->datapath, i);
 }
