@@ -86,7 +86,7 @@ static const struct option_row rows[] = {
 	{"retry-methods", "LIST", OPTION(retry_methods), "GET,HEAD,OPTIONS,PUT,DELETE",
 	 "which methods, without swerve.dev/retry-methods"},
 	{"retry-timeout", "DURATION", OPTION(retry_timeout), "1s",
-	 "how long a replay may take in all, without swerve.dev/retry-timeout"},
+	 "how long after a failure another response may begin, without swerve.dev/retry-timeout"},
 	{"retry-budget", "PERCENT", OPTION(retry_budget), "20%",
 	 "replays, of the requests of the last 10 s, without swerve.dev/retry-budget"},
 	{"request-timeout", "DURATION", OPTION(request_timeout), "0",
