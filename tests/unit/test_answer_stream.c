@@ -37,6 +37,28 @@ static void test_all_at_once(void **state)
 	bytes_done(&stream.data);
 }
 
+static void test_a_piece_that_is_too_long(void **state)
+{
+	struct answer_stream stream = make("hello", 100, 1000);
+	struct answer_piece piece;
+
+	(void)state;
+	stream.end = true;
+	assert_true(answer_stream_next(&stream, 2, &piece));
+	assert_true(answer_stream_next(&stream, 10, &piece));
+	assert_int_equal(piece.len, 3);
+	assert_true(piece.fin);
+	answer_stream_take_back(&stream, &piece);
+	assert_true(answer_stream_next(&stream, 2, &piece));
+	assert_int_equal(piece.at, 2);
+	assert_int_equal(piece.len, 2);
+	assert_false(piece.fin);
+	assert_true(answer_stream_next(&stream, 2, &piece));
+	assert_int_equal(piece.at, 4);
+	assert_true(piece.fin);
+	bytes_done(&stream.data);
+}
+
 static void test_the_window_limits(void **state)
 {
 	struct answer_stream stream = make("0123456789", UINT32_MAX - 1, 4);
@@ -146,6 +168,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_at_once),
+		cmocka_unit_test(test_a_piece_that_is_too_long),
 		cmocka_unit_test(test_the_window_limits),
 		cmocka_unit_test(test_what_is_old_or_from_the_future_counts_for_nothing),
 		cmocka_unit_test(test_a_late_end),

@@ -21,6 +21,11 @@ bool answer_stream_next(struct answer_stream *stream, size_t max, struct answer_
 	return true;
 }
 
+void answer_stream_take_back(struct answer_stream *stream, const struct answer_piece *piece)
+{
+	stream->sent = piece->at;
+}
+
 bool answer_stream_ack(struct answer_stream *stream, uint32_t ack, uint32_t window)
 {
 	uint32_t count = ack - stream->seq;

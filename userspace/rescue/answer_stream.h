@@ -30,6 +30,9 @@ struct answer_piece {
 /* Returns whether there is something that may be sent now, at most `max` bytes, and counts it. */
 bool answer_stream_next(struct answer_stream *stream, size_t max, struct answer_piece *ret);
 
+/* That piece, the last one, could not be sent: it is the next one again. */
+void answer_stream_take_back(struct answer_stream *stream, const struct answer_piece *piece);
+
 /* The client has sent a segment. Returns whether it acknowledges anything new. */
 bool answer_stream_ack(struct answer_stream *stream, uint32_t ack, uint32_t window);
 

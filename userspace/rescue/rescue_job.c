@@ -51,6 +51,7 @@ struct rescue_job {
 	struct replay replay;
 	int connected; /* to the first backend to try, if the client's own was refused; or -1 */
 	struct answer_stream answer;
+	size_t segment; /* bytes of it that the loopback device takes at once, as far as is known */
 	struct rescue_attempts attempts;
 	struct loop_timer timer;
 	uint64_t began;
@@ -164,18 +165,29 @@ static void keep_pace(struct rescue_job *job)
 		replay_pause(&job->replay, false);
 }
 
+static int send_piece(const struct rescue_job *job, const struct answer_piece *piece)
+{
+	uint8_t flags = SEGMENT_ACK | SEGMENT_PSH | (piece->fin ? SEGMENT_FIN : 0);
+
+	return client_peer_send(&job->client, SW_ORDER_ANSWER, flags,
+				job->answer.seq + (uint32_t)piece->at, client_ack(job),
+				job->answer.data.items + piece->at, piece->len);
+}
+
 /* Sends as much of the answer as the client takes. */
 static void pump(struct rescue_job *job)
 {
 	struct answer_piece piece;
+	int err = 0;
 
-	while (answer_stream_next(&job->answer, SEGMENT_PAYLOAD_MAX, &piece)) {
-		uint8_t flags = SEGMENT_ACK | SEGMENT_PSH | (piece.fin ? SEGMENT_FIN : 0);
-
-		if (client_peer_send(&job->client, SW_ORDER_ANSWER, flags,
-				     job->answer.seq + (uint32_t)piece.at, client_ack(job),
-				     job->answer.data.items + piece.at, piece.len))
-			break; /* sent again later */
+	while (!err && answer_stream_next(&job->answer, job->segment, &piece)) {
+		err = send_piece(job, &piece);
+		if (err == -EMSGSIZE && job->segment > SEGMENT_PAYLOAD_MIN) {
+			answer_stream_take_back(&job->answer, &piece);
+			job->segment /= 2;
+			err = 0;
+		}
+		/* Of anything else: it is sent again later. */
 	}
 	keep_pace(job);
 }
@@ -454,6 +466,7 @@ static struct rescue_job *make_job(struct rescue_env *env, const struct sw_rescu
 	job->deadline = now + timeout * NSEC_PER_MSEC;
 	job->attempts = rescue_attempts_after(record);
 	job->connected = -1;
+	job->segment = SEGMENT_PAYLOAD_MAX;
 	replay_init(&job->replay, env->loop, on_replay);
 	if (set_request(job, record) || loop_timer_arm(env->loop, &job->timer, job->deadline) ||
 	    hashmap_put(env->jobs, &record->cookie, sizeof(record->cookie), job)) {

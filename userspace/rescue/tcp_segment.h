@@ -11,6 +11,7 @@ enum { SEGMENT_FIN = 1, SEGMENT_SYN = 2, SEGMENT_RST = 4, SEGMENT_PSH = 8, SEGME
 
 enum {
 	SEGMENT_PAYLOAD_MAX = 16384, /* the loopback device takes 64 KiB; this needs fewer pages */
+	SEGMENT_PAYLOAD_MIN = 512,   /* which any device takes */
 	SEGMENT_HEADERS_MAX = 64,
 	SEGMENT_SIZE_MAX = SEGMENT_HEADERS_MAX + SEGMENT_PAYLOAD_MAX,
 };
