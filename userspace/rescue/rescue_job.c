@@ -22,6 +22,7 @@
 #include "rescue/rescue_connect.h"
 #include "rescue/rescue_env.h"
 #include "rescue/rescue_note.h"
+#include "rescue/rescue_obstacle.h"
 #include "rescue/tcp_segment.h"
 
 #include <errno.h>
@@ -391,20 +392,6 @@ static int make_request(struct rescue_job *job, const struct http_request *parse
 	return err;
 }
 
-static enum sw_obstacle obstacle_of(enum http_request_verdict verdict)
-{
-	switch (verdict) {
-	case HTTP_REQUEST_PIPELINED:
-		return SW_OBSTACLE_PIPELINED;
-	case HTTP_REQUEST_UPGRADE:
-		return SW_OBSTACLE_UPGRADE;
-	case HTTP_REQUEST_EXPECT:
-		return SW_OBSTACLE_EXPECT;
-	default:
-		return SW_OBSTACLE_PROTOCOL;
-	}
-}
-
 /* Replays the request if it is all there. */
 static void consider(struct rescue_job *job)
 {
@@ -419,7 +406,7 @@ static void consider(struct rescue_job *job)
 		arm(job);
 		return;
 	default:
-		release_unfit(job, obstacle_of(verdict));
+		release_unfit(job, rescue_obstacle_of(verdict));
 		return;
 	}
 	job->whole = true;

@@ -3,6 +3,7 @@
 
 #include "base/duration.h"
 #include "base/json_text.h"
+#include "rescue/rescue_obstacle.h"
 
 #include <inttypes.h>
 

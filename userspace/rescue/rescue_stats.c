@@ -28,21 +28,3 @@ const char *rescue_outcome_to_str(enum rescue_outcome outcome)
 	_Static_assert(ARRAY_SIZE(names) == RESCUE_OUTCOME_COUNT, "a name for each");
 	return names[outcome];
 }
-
-const char *rescue_obstacle_to_str(enum sw_obstacle obstacle)
-{
-	static const char *const names[] = {
-		[SW_OBSTACLE_METHOD] = "method",
-		[SW_OBSTACLE_LENGTH] = "too-long",
-		[SW_OBSTACLE_PROTOCOL] = "not-http",
-		[SW_OBSTACLE_UNKNOWN] = "not-known",
-		[SW_OBSTACLE_PIPELINED] = "pipelined",
-		[SW_OBSTACLE_UPGRADE] = "upgrade",
-		[SW_OBSTACLE_EXPECT] = "expect",
-		[SW_OBSTACLE_INCOMPLETE] = "incomplete",
-		[SW_OBSTACLE_EXCHANGE] = "unfinished-exchange",
-	};
-
-	_Static_assert(ARRAY_SIZE(names) == SW_OBSTACLE_COUNT, "a name for each");
-	return names[obstacle];
-}

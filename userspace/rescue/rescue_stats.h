@@ -33,9 +33,6 @@ enum rescue_outcome {
 const char *rescue_cause_to_str(enum rescue_cause cause);
 const char *rescue_outcome_to_str(enum rescue_outcome outcome);
 
-/* "method", "too-long", … */
-const char *rescue_obstacle_to_str(enum sw_obstacle obstacle);
-
 struct rescue_stats {
 	uint64_t ended[RESCUE_CAUSE_COUNT][RESCUE_OUTCOME_COUNT];
 	uint64_t impossible[SW_OBSTACLE_COUNT]; /* failures that could not be made up for */
