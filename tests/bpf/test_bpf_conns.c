@@ -73,16 +73,35 @@ static int read_storage(void *arg, int fd, struct sw_socket *ret)
 	return datapath_read_socket(arg, fd, ret);
 }
 
-static int setup(void **state)
+/* One for all tests, since under emulation the verifier takes ten seconds for it. */
+static struct datapath *shared;
+
+static int open_datapath(void **state)
 {
 	struct datapath_config config = {.cgroup = sandbox.cgroup, .pin_dir = sandbox.pin_dir};
+
+	(void)state;
+	if (datapath_open(&config, &shared, &problem))
+		fail_msg("%s", problem.text);
+	return 0;
+}
+
+static int close_datapath(void **state)
+{
+	(void)state;
+	datapath_close(shared);
+	assert_int_equal(dp_pin_dir_cleanup(sandbox.pin_dir, &problem), 0);
+	return 0;
+}
+
+static int setup(void **state)
+{
 	struct world *world = calloc(1, sizeof(*world));
 	struct closer_sockets sockets;
 
 	assert_non_null(world);
 	world->server = -1;
-	if (datapath_open(&config, &world->datapath, &problem))
-		fail_msg("%s", problem.text);
+	world->datapath = shared;
 	datapath_heartbeat(world->datapath, clock_now());
 	sockets = (struct closer_sockets){.fd = datapath_sockets_fd(world->datapath),
 					  .storage = read_storage,
@@ -99,11 +118,9 @@ static int teardown(void **state)
 
 	closer_free(world->closer);
 	loop_free(world->loop);
-	datapath_close(world->datapath);
 	if (world->server >= 0)
 		close(world->server);
 	free(world);
-	assert_int_equal(dp_pin_dir_cleanup(sandbox.pin_dir, &problem), 0);
 	return 0;
 }
 
@@ -536,7 +553,7 @@ int main(void)
 		return 77;
 	}
 	log_set_level(LOG_ERROR);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, open_datapath, close_datapath);
 	sandbox_leave(&sandbox);
 	return failed;
 }

@@ -27,19 +27,43 @@
 
 static int node_network; /* where the datapath was opened */
 
-static int setup(void **state)
+static void remember_node(void)
 {
 	node_network = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_return_code(node_network, errno);
-	world_setup_own(state);
+}
+
+static void leave_pod(void)
+{
+	assert_return_code(setns(node_network, CLONE_NEWNET), errno);
+	close(node_network);
+}
+
+static int setup(void **state)
+{
+	remember_node();
+	world_setup(state);
 	assert_true(sandbox_new_network());
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	assert_return_code(setns(node_network, CLONE_NEWNET), errno);
-	close(node_network);
+	leave_pod();
+	return world_teardown(state);
+}
+
+static int setup_own(void **state)
+{
+	remember_node();
+	world_setup_own(state);
+	assert_true(sandbox_new_network());
+	return 0;
+}
+
+static int teardown_own(void **state)
+{
+	leave_pod();
 	return world_teardown_own(state);
 }
 
@@ -312,7 +336,7 @@ static int run(void)
 		TEST(test_other_frontend),
 		TEST(test_rescue_keeps_out),
 		TEST(test_ranges_change),
-		TEST(test_restart),
+		cmocka_unit_test_setup_teardown(test_restart, setup_own, teardown_own),
 		TEST(test_udp),
 		TEST(test_udp_other_way),
 	};
