@@ -110,6 +110,19 @@ static void test_cut_in_an_event(void **state)
 	run_until(bench, log_has(bench, "put Service b;synced;"));
 }
 
+/* How often "synced" comes in between depends on the pieces in which a list arrives. */
+static void assert_changes(const struct bench *bench, const char *expected)
+{
+	static const char synced[] = "synced;";
+	char changes[256], *at;
+
+	assert_in_range(snprintf(changes, sizeof(changes), "%s", bench->log), 0,
+			sizeof(changes) - 1);
+	while ((at = strstr(changes, synced)))
+		memmove(at, at + strlen(synced), strlen(at + strlen(synced)) + 1);
+	assert_string_equal(changes, expected);
+}
+
 static void test_expired_watch_reports_only_differences(void **state)
 {
 	struct bench *bench = *state;
@@ -131,7 +144,7 @@ static void test_expired_watch_reports_only_differences(void **state)
 	api_push(&bench->api, OBJECT_SERVICE, EXPIRED);
 	run_until(bench, services(bench)->lists == 2 && services(bench)->watch);
 	run_until(bench, log_has(bench, "remove Service b;synced;"));
-	assert_string_equal(bench->log, "put Service c;remove Service b;synced;");
+	assert_changes(bench, "put Service c;remove Service b;");
 	assert_int_equal(kube_source_away_since(bench->source), 0);
 }
 
