@@ -159,12 +159,12 @@ check: $(UNIT) ## Run the unit tests (no root needed)
 check-kernels: tests ## Run the BPF suite on Linux 5.10, 6.1 and 6.12 under QEMU
 	$(Q)BUILD=$(BUILD) tests/kernels/run
 
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS ?= 10
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) ## Build the fuzz targets
 
 .PHONY: fuzz
-fuzz: $(FUZZERS) ## Fuzz the decoder for FUZZ_SECONDS (30)
+fuzz: $(FUZZERS) ## Fuzz the decoder for FUZZ_SECONDS (10)
 	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZERS)
 
 C_FILES = $(shell git -c safe.directory='*' ls-files --cached --others --exclude-standard '*.c' '*.h')
