@@ -93,18 +93,6 @@ struct {
 	__type(value, __u64);
 } sw_request_count SEC(".maps");
 
-/*
- * When a backend of each service last answered a request that could be captured by a line of HTTP/1, to
- * the second: what a client will send on a refused connection is known before it is accepted. ns of
- * sw_rescue.since; 0: never.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SW_MAX_SERVICES);
-	__type(key, __u32);
-	__type(value, __u64);
-} sw_http_answers SEC(".maps");
-
 /* When the worker was last alive. Writer: userspace, in the mapped .bss. */
 volatile __u64 rescue_heartbeat;
 

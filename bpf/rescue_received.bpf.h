@@ -141,7 +141,7 @@ static __always_inline int received_response(struct __sk_buff *skb, struct bpf_s
 	if (!ahead && packet->len) {
 		status = http_status(skb, packet);
 		if (status)
-			note_http(request);
+			sense_learn(request->rescue.service, 1);
 		if (is_retryable(status))
 			return hold(skb, sk, request, packet, SW_FAILURE_STATUS);
 		return pass_response(skb, request, packet, status ? TURN_RESPONSE : TURN_IGNORED);
@@ -239,6 +239,10 @@ static __noinline int received_skipped(struct __sk_buff *skb, struct request *re
 	return PACKET_PASS;
 }
 
+/*
+ * A refused connection is accepted in the backend's name only where clients are known to send HTTP/1, by what
+ * others were answered: who does something else on it would wait for an answer from nobody.
+ */
 static __noinline int received_connecting(struct __sk_buff *skb, struct bpf_sock *sk,
 					  struct request *request, const struct packet *packet)
 {
@@ -251,7 +255,7 @@ static __noinline int received_connecting(struct __sk_buff *skb, struct bpf_sock
 	}
 	if (!is_retried_on(request, SW_FAILURE_REFUSED))
 		return PACKET_PASS;
-	if (!will_send_http(request)) {
+	if (!sense_speaks_http(request->rescue.service)) {
 		note_impossible(SW_OBSTACLE_UNKNOWN);
 		return PACKET_PASS;
 	}
@@ -446,7 +450,7 @@ static __noinline int ordered_report(struct __sk_buff *skb, struct bpf_sock *sk,
 	doubt(sk);
 	if (turn == TURN_CONNECTING) {
 		/* No SYN-ACK: nothing of a request was sent. */
-		if (will_send_http(request) &&
+		if (sense_speaks_http(request->rescue.service) &&
 		    turn_hold(request, turn, TURN_DEFERRED, SW_FAILURE_REFUSED, 0, &head) &&
 		    !report_connect(skb, request, &head))
 			request->turn = TURN_IGNORED;

@@ -18,10 +18,6 @@
 
 enum { PACKET_DROP = 0, PACKET_PASS = 1 };
 
-/* For how long what a service speaks is taken for known, and how often it is noted. ns */
-#define HTTP_KNOWN 3600000000000LL
-#define HTTP_NOTED 1000000000LL
-
 /* A connection may end unused; when it did not live that long, its pod has died. ns */
 #define FRESH_TIME 1000000000ULL
 
@@ -158,27 +154,6 @@ static __always_inline void note_impossible(__u32 obstacle)
 {
 	if (obstacle < SW_OBSTACLE_COUNT)
 		__sync_fetch_and_add(&rescue_impossible[obstacle], 1);
-}
-
-static __always_inline void note_http(const struct request *request)
-{
-	__u32 index = request->rescue.service;
-	__u64 *last = bpf_map_lookup_elem(&sw_http_answers, &index);
-
-	if (last && (!*last || (__s64)(request->rescue.since - *last) > HTTP_NOTED))
-		*last = request->rescue.since;
-}
-
-/*
- * Whether the client of a connection that is being made will send a request of HTTP/1, by what others sent. A
- * connection on which it does something else must not be accepted in a backend's name: nobody would answer.
- */
-static __always_inline bool will_send_http(const struct request *request)
-{
-	__u32 index = request->rescue.service;
-	__u64 *last = bpf_map_lookup_elem(&sw_http_answers, &index);
-
-	return last && *last && (__s64)(request->rescue.since - *last) < HTTP_KNOWN;
 }
 
 static __always_inline void outstanding_add(const struct request *request)

@@ -103,7 +103,7 @@ static __always_inline __u32 on_peer_closed(const struct bpf_sock_ops *ctx, stru
 		failed = sense_sock_error(sk) == SENSE_ECONNRESET &&
 			 (!ctx->data_segs_in || is_request_open(ctx, sk, socket));
 	else if (!ctx->data_segs_in)
-		failed = socket->flags & SW_SOCKET_HTTP && sense_speaks_http(socket);
+		failed = socket->flags & SW_SOCKET_HTTP && sense_speaks_http(socket->service);
 	return failed ? SW_EVIDENCE_CLOSED : SW_EVIDENCE_NONE;
 }
 
@@ -222,7 +222,7 @@ static __always_inline void on_other_data(const struct bpf_tcp_sock *tcp,
 	if (socket->flags & SW_SOCKET_SPOKEN)
 		return;
 	if (!tcp->data_segs_in)
-		sense_learn(socket, 0);
+		sense_learn(socket->service, 0);
 	sense_success(socket, SENSE_ENDED);
 }
 
@@ -259,7 +259,7 @@ static __always_inline void on_response(struct __sk_buff *skb, const struct bpf_
 	}
 	if (!(socket->flags & SW_SOCKET_SPOKEN)) {
 		socket->flags |= SW_SOCKET_SPOKEN;
-		sense_learn(socket, 1);
+		sense_learn(socket->service, 1);
 	}
 	if (sense_status_is_failure(status)) {
 		socket->flags |= SW_SOCKET_BAD;

@@ -146,11 +146,11 @@ static __noinline int sense_success(const struct sw_socket *socket, int kind)
 
 /*
  * What the backends of the service say first on a connection: that it is HTTP/1, or that it is not. Noted
- * by service, since of a backend that never answered nothing else would be known.
+ * by service, since of a backend that never answered nothing else would be known. Rescue notes it, too, where
+ * responses are not looked at.
  */
-static __always_inline void sense_learn(const struct sw_socket *socket, __u32 is_http)
+static __always_inline void sense_learn(__u32 index, __u32 is_http)
 {
-	__u32 index = socket->service;
 	struct sw_service *service = bpf_map_lookup_elem(&sw_services, &index);
 
 	if (service && service->speaks_http != is_http)
@@ -158,9 +158,8 @@ static __always_inline void sense_learn(const struct sw_socket *socket, __u32 is
 }
 
 /* Whether who asks there expects an answer, as far as is known. */
-static __always_inline bool sense_speaks_http(const struct sw_socket *socket)
+static __always_inline bool sense_speaks_http(__u32 index)
 {
-	__u32 index = socket->service;
 	struct sw_service *service = bpf_map_lookup_elem(&sw_services, &index);
 
 	return service && service->speaks_http;
