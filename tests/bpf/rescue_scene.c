@@ -130,11 +130,23 @@ void hear_reset(int fd)
 
 void close_with_reset(int *fd)
 {
-	struct linger linger = {.l_onoff = 1};
-
-	setsockopt(*fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	close(*fd);
+	world_reset(*fd);
 	*fd = -1;
+}
+
+void expect_left_alone(struct scene *scene)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = world_sockaddr(AF_INET, service.frontend, 80, &sa);
+
+	assert_int_equal(connect(scene->client, (struct sockaddr *)&sa, len), 0);
+	scene->first = accept_any(scene->world);
+	say(scene->client, GET);
+	hear(scene->first, GET);
+	say(scene->first, ERR);
+	hear(scene->client, ERR);
+	rescue_worker_results(scene->worker, &scene->results);
+	assert_int_equal(scene->results.notes, 0);
 }
 
 void ask(struct scene *scene, const char *request)

@@ -51,6 +51,9 @@ void hear_end(int fd);
 void hear_reset(int fd);
 void close_with_reset(int *fd);
 
+/* Connects the client, which is a socket, to the IPv4 service: its request fails, and is not replayed. */
+void expect_left_alone(struct scene *scene);
+
 /* The client's request reaches a server, which is left to fail. */
 void ask(struct scene *scene, const char *request);
 

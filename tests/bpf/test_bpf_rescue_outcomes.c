@@ -27,18 +27,26 @@ static void expect_outcome(struct scene *scene, enum rescue_outcome outcome)
 	assert_int_equal(scene->results.stats.ended[RESCUE_STATUS][outcome], 1);
 }
 
+/* The first server fails the request, and another one has it. Returns that one's end. */
+static int let_fail(struct scene *scene, uint64_t retry_timeout)
+{
+	int second;
+
+	service.retry_timeout = retry_timeout;
+	world_publish(scene->world, &service);
+	ask(scene, GET);
+	say(scene->first, ERR);
+	second = accept_any(scene->world);
+	hear(second, GET);
+	return second;
+}
+
 /* The other server gets the request, and does not answer within the retry time-out. */
 static void test_too_late(void **state)
 {
 	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
-	int second;
+	int second = let_fail(&scene, 200 * NSEC_PER_MSEC);
 
-	service.retry_timeout = 200 * NSEC_PER_MSEC;
-	world_publish(scene.world, &service);
-	ask(&scene, GET);
-	say(scene.first, ERR);
-	second = accept_any(scene.world);
-	hear(second, GET);
 	hear(scene.client, ERR);
 	expect_outcome(&scene, RESCUE_TOO_LATE);
 	/* It is told that nobody waits, and the connection is the first one's again. */
@@ -55,14 +63,8 @@ static void test_too_late(void **state)
 static void test_a_client_that_is_gone(void **state)
 {
 	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
-	int second;
+	int second = let_fail(&scene, 60 * NSEC_PER_SEC);
 
-	service.retry_timeout = 60 * NSEC_PER_SEC;
-	world_publish(scene.world, &service);
-	ask(&scene, GET);
-	say(scene.first, ERR);
-	second = accept_any(scene.world);
-	hear(second, GET);
 	close_with_reset(&scene.client);
 	expect_outcome(&scene, RESCUE_CLIENT_GONE);
 	hear_end(second);

@@ -155,53 +155,71 @@ static void end_connection(int *fd)
 	close(*fd);
 }
 
-/* The end of a connection that is kept crosses the next request. */
-static void test_an_end_that_crosses_a_request(void **state)
+/* What crosses what, in each round. */
+struct crossing {
+	__u32 retry_on;
+	void (*rival)(int *fd);             /* what the first server does */
+	void (*begin)(struct scene *scene); /* what is over before */
+	const char *sends;                  /* what the client sends in the same moment */
+	const char *request;                /* what another server is to get */
+	bool server_stays;                  /* the rival leaves it open */
+};
+
+static void run_crossing(void **state, const struct crossing *crossing)
 {
-	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", crossing->retry_on);
 	int count = rounds();
 	struct rival rival;
 	uint64_t began;
 
 	service.retry_timeout = 60 * NSEC_PER_SEC;
 	world_publish(scene.world, &service);
-	start_rival(&rival, end_connection);
+	start_rival(&rival, crossing->rival);
 	for (int round = 0; round < count; round++) {
-		ask(&scene, GET);
-		say(scene.first, OK);
-		hear(scene.client, OK);
+		crossing->begin(&scene);
 		began = clock_now();
-		cross(&scene, &rival, round, GET);
-		expect_rescue_since(&scene, GET, began);
+		cross(&scene, &rival, round, crossing->sends);
+		expect_rescue_since(&scene, crossing->request, began);
 		close(scene.client);
+		if (crossing->server_stays)
+			close(scene.first);
 	}
 	stop_rival(&rival);
 	scene.first = scene.client = -1;
 	end_scene(&scene);
 }
 
+static void begin_with_exchange(struct scene *scene)
+{
+	ask(scene, GET);
+	say(scene->first, OK);
+	hear(scene->client, OK);
+}
+
+/* The end of a connection that is kept crosses the next request. */
+static void test_an_end_that_crosses_a_request(void **state)
+{
+	run_crossing(state, &(struct crossing){.retry_on = RETRY_RESET,
+					       .rival = end_connection,
+					       .begin = begin_with_exchange,
+					       .sends = GET,
+					       .request = GET});
+}
+
+static void begin_with_nothing(struct scene *scene)
+{
+	dial(scene);
+	scene->first = accept_any(scene->world);
+}
+
 /* The same ahead of the first request. */
 static void test_an_end_that_crosses_the_first_request(void **state)
 {
-	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
-	int count = rounds();
-	struct rival rival;
-	uint64_t began;
-
-	service.retry_timeout = 60 * NSEC_PER_SEC;
-	world_publish(scene.world, &service);
-	start_rival(&rival, end_connection);
-	for (int round = 0; round < count; round++) {
-		dial(&scene);
-		scene.first = accept_any(scene.world);
-		began = clock_now();
-		cross(&scene, &rival, round, GET);
-		expect_rescue_since(&scene, GET, began);
-		close(scene.client);
-	}
-	stop_rival(&rival);
-	scene.first = scene.client = -1;
-	end_scene(&scene);
+	run_crossing(state, &(struct crossing){.retry_on = RETRY_RESET,
+					       .rival = end_connection,
+					       .begin = begin_with_nothing,
+					       .sends = GET,
+					       .request = GET});
 }
 
 static void answer_with_error(int *fd)
@@ -213,28 +231,20 @@ static void answer_with_error(int *fd)
 #define TEN      "0123456789"
 #define HUNDRED  TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
+static void begin_with_head(struct scene *scene)
+{
+	ask(scene, PUT_HEAD);
+}
+
 /* An error crosses the rest of the request: another server gets all of it, and nothing else. */
 static void test_a_response_that_crosses_the_request(void **state)
 {
-	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_5XX);
-	int count = rounds();
-	struct rival rival;
-	uint64_t began;
-
-	service.retry_timeout = 60 * NSEC_PER_SEC;
-	world_publish(scene.world, &service);
-	start_rival(&rival, answer_with_error);
-	for (int round = 0; round < count; round++) {
-		ask(&scene, PUT_HEAD);
-		began = clock_now();
-		cross(&scene, &rival, round, HUNDRED HUNDRED);
-		expect_rescue_since(&scene, PUT_HEAD HUNDRED HUNDRED, began);
-		close(scene.client);
-		close(scene.first);
-	}
-	stop_rival(&rival);
-	scene.first = scene.client = -1;
-	end_scene(&scene);
+	run_crossing(state, &(struct crossing){.retry_on = RETRY_5XX,
+					       .rival = answer_with_error,
+					       .begin = begin_with_head,
+					       .sends = HUNDRED HUNDRED,
+					       .request = PUT_HEAD HUNDRED HUNDRED,
+					       .server_stays = true});
 }
 
 static int run(void)

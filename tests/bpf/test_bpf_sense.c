@@ -27,25 +27,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct sw_backend_load *load_of(const struct world *world, int server)
-{
-	return datapath_load(world->datapath, world->backends[server]);
-}
-
-static bool is_ejected(const struct world *world, int server)
-{
-	return datapath_ejected_until(world->datapath, world->backends[server]) > clock_now();
-}
-
-/* Closes with a reset. */
-static void reset(int fd)
-{
-	struct linger linger = {.l_onoff = 1};
-
-	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), errno);
-	close(fd);
-}
-
 struct told {
 	size_t count[SW_EVENT_RETURNED + 1];
 	struct sw_event last[SW_EVENT_RETURNED + 1];
@@ -81,7 +62,7 @@ static void test_two_refused_connections_eject(void **state)
 	links_publish(world, 2);
 	world_shut(world, 0);
 	/* After the first one it is second choice for a while. */
-	for (int i = 0; i < 10000 && !is_ejected(world, 0); i++) {
+	for (int i = 0; i < 10000 && !world_is_ejected(world, 0); i++) {
 		int fd = world_dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80);
 
 		if (fd >= 0)
@@ -91,9 +72,9 @@ static void test_two_refused_connections_eject(void **state)
 		links_drop_pending(world);
 		usleep(100);
 	}
-	assert_true(is_ejected(world, 0));
+	assert_true(world_is_ejected(world, 0));
 	assert_int_equal(refused, 2);
-	assert_int_equal(load_of(world, 0)->evidence, SW_EVIDENCE_REFUSED);
+	assert_int_equal(world_load(world, 0)->evidence, SW_EVIDENCE_REFUSED);
 	for (int i = 0; i < 50; i++) {
 		struct link link = link_web(world, 1);
 
@@ -116,8 +97,8 @@ static void test_the_last_backend_is_spared(void **state)
 	world_shut(world, 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(world_dial(AF_INET, SOCK_STREAM, "10.96.0.10", 80), -ECONNREFUSED);
-	assert_false(is_ejected(world, 0));
-	assert_int_equal(load_of(world, 0)->connect_failures, 5);
+	assert_false(world_is_ejected(world, 0));
+	assert_int_equal(world_load(world, 0)->connect_failures, 5);
 }
 
 /* A server whose queue is full does not answer; an application that gives up proves nothing. */
@@ -137,11 +118,11 @@ static void test_giving_up_is_nobodys_failure(void **state)
 		assert_int_equal(connect(fds[i], (struct sockaddr *)&sa, size), -1);
 		assert_int_equal(errno, EINPROGRESS);
 	}
-	assert_int_equal(load_of(world, 0)->open, 8);
+	assert_int_equal(world_load(world, 0)->open, 8);
 	for (int i = 0; i < 8; i++)
 		close(fds[i]);
-	assert_int_equal(load_of(world, 0)->connect_failures, 0);
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
+	assert_int_equal(world_load(world, 0)->connect_failures, 0);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
 }
 
 static void test_closed_instead_of_answered(void **state)
@@ -154,18 +135,18 @@ static void test_closed_instead_of_answered(void **state)
 	for (unsigned int i = 1; i <= 3; i++) {
 		struct link link = link_web(world, 0);
 
-		assert_false(is_ejected(world, 0));
+		assert_false(world_is_ejected(world, 0));
 		link_put(link.client, "GET /");
 		link_take(link.server, "GET /");
 		if (i % 2)
-			reset(link.server);
+			world_reset(link.server);
 		else
 			close(link.server);
-		assert_int_equal(load_of(world, 0)->response_failures, i % 3);
+		assert_int_equal(world_load(world, 0)->response_failures, i % 3);
 		close(link.client);
 	}
-	assert_true(is_ejected(world, 0));
-	assert_int_equal(load_of(world, 0)->evidence, SW_EVIDENCE_CLOSED);
+	assert_true(world_is_ejected(world, 0));
+	assert_int_equal(world_load(world, 0)->evidence, SW_EVIDENCE_CLOSED);
 }
 
 /* Closed by the client, unused, or after an answer: not the server's failure. */
@@ -178,18 +159,18 @@ static void test_ends_that_are_no_failures(void **state)
 	link = link_web(world, 0);
 	link_put(link.client, "GET /");
 	close(link.client);
-	reset(link.server);
+	world_reset(link.server);
 
 	link = link_web(world, 0);
-	reset(link.server);
+	world_reset(link.server);
 	close(link.client);
 
 	link = link_web(world, 0);
 	link_respond(&link, link_good);
-	reset(link.server);
+	world_reset(link.server);
 	close(link.client);
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
-	assert_int_equal(load_of(world, 0)->connect_failures, 0);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
+	assert_int_equal(world_load(world, 0)->connect_failures, 0);
 }
 
 static void test_open_connections_are_counted_exactly(void **state)
@@ -201,29 +182,29 @@ static void test_open_connections_are_counted_exactly(void **state)
 	links_publish(world, 1);
 	for (int i = 0; i < 4; i++)
 		links[i] = link_web(world, 0);
-	assert_int_equal(load_of(world, 0)->open, 4);
+	assert_int_equal(world_load(world, 0)->open, 4);
 	/* A child that has them, too, changes nothing; neither does its end. */
 	child = fork();
 	assert_return_code(child, errno);
 	if (!child)
 		pause();
-	assert_int_equal(load_of(world, 0)->open, 4);
+	assert_int_equal(world_load(world, 0)->open, 4);
 	link_end(&links[0]);
-	assert_int_equal(load_of(world, 0)->open, 4);
+	assert_int_equal(world_load(world, 0)->open, 4);
 	assert_return_code(kill(child, SIGKILL), errno);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_int_equal(load_of(world, 0)->open, 3);
+	assert_int_equal(world_load(world, 0)->open, 3);
 
-	reset(links[1].client);
-	assert_int_equal(load_of(world, 0)->open, 2);
-	reset(links[2].server);
-	assert_int_equal(load_of(world, 0)->open, 1);
+	world_reset(links[1].client);
+	assert_int_equal(world_load(world, 0)->open, 2);
+	world_reset(links[2].server);
+	assert_int_equal(world_load(world, 0)->open, 1);
 	close(links[2].client);
 	close(links[1].server);
 	close(links[3].server);
-	assert_int_equal(load_of(world, 0)->open, 1);
+	assert_int_equal(world_load(world, 0)->open, 1);
 	close(links[3].client);
-	assert_int_equal(load_of(world, 0)->open, 0);
+	assert_int_equal(world_load(world, 0)->open, 0);
 }
 
 static void test_a_killed_process_has_no_connections(void **state)
@@ -244,12 +225,12 @@ static void test_a_killed_process_has_no_connections(void **state)
 		pause();
 	}
 	assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
-	assert_int_equal(load_of(world, 0)->open, 5);
+	assert_int_equal(world_load(world, 0)->open, 5);
 	assert_return_code(kill(child, SIGKILL), errno);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	for (int i = 0; i < 5; i++)
 		close(accept(world->servers[0], NULL, NULL));
-	assert_int_equal(load_of(world, 0)->open, 0);
+	assert_int_equal(world_load(world, 0)->open, 0);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 }
@@ -262,10 +243,10 @@ static void test_three_5xx_eject(void **state)
 	links_publish(world, 2);
 	link_answer_once(world, 0, link_bad);
 	link_answer_once(world, 0, "HTTP/1.0 503 Service Unavailable\r\n\r\n");
-	assert_int_equal(load_of(world, 0)->response_failures, 2);
-	assert_false(is_ejected(world, 0));
+	assert_int_equal(world_load(world, 0)->response_failures, 2);
+	assert_false(world_is_ejected(world, 0));
 	link_answer_once(world, 0, "HTTP/1.1 502 Bad Gateway\r\n\r\n");
-	assert_true(is_ejected(world, 0));
+	assert_true(world_is_ejected(world, 0));
 	told = read_events();
 	assert_int_equal(told.count[SW_EVENT_EJECTED], 1);
 	assert_int_equal(told.last[SW_EVENT_EJECTED].evidence, SW_EVIDENCE_STATUS);
@@ -282,9 +263,9 @@ static void test_a_success_in_between_counts_anew(void **state)
 		link_answer_once(world, 0, link_bad);
 		link_answer_once(world, 0, link_good);
 	}
-	assert_false(is_ejected(world, 0));
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
-	assert_true(load_of(world, 0)->last_success > 0);
+	assert_false(world_is_ejected(world, 0));
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
+	assert_true(world_load(world, 0)->last_success > 0);
 }
 
 /* What the client asked for, and what is no HTTP. */
@@ -306,7 +287,7 @@ static void test_responses_that_are_no_failures(void **state)
 	links_publish(world, 2);
 	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
 		link_answer_once(world, 0, responses[i]);
-		if (load_of(world, 0)->response_failures || load_of(world, 0)->last_failure)
+		if (world_load(world, 0)->response_failures || world_load(world, 0)->last_failure)
 			fail_msg("counted: %s", responses[i]);
 	}
 }
@@ -321,10 +302,10 @@ static void test_keep_alive(void **state)
 	link_respond(&link, link_bad);
 	link_respond(&link, link_good);
 	for (unsigned int i = 0; i < 3; i++) {
-		assert_int_equal(load_of(world, 0)->response_failures, i);
+		assert_int_equal(world_load(world, 0)->response_failures, i);
 		link_respond(&link, link_bad);
 	}
-	assert_true(is_ejected(world, 0));
+	assert_true(world_is_ejected(world, 0));
 	link_end(&link);
 }
 
@@ -341,14 +322,14 @@ static void test_only_the_first_packet_of_a_response_counts(void **state)
 		link_put(link.server, link_bad);
 		link_take(link.client, link_bad);
 	}
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
 	link_respond(&link, "HTTP/1.1 100 Continue\r\n\r\n");
 	link_put(link.server, link_bad);
 	link_take(link.client, link_bad);
-	assert_int_equal(load_of(world, 0)->response_failures, 1);
+	assert_int_equal(world_load(world, 0)->response_failures, 1);
 	link_put(link.server, link_bad);
 	link_take(link.client, link_bad);
-	assert_int_equal(load_of(world, 0)->response_failures, 1);
+	assert_int_equal(world_load(world, 0)->response_failures, 1);
 	link_end(&link);
 }
 
@@ -361,17 +342,17 @@ static void test_poison(void **state)
 	links_publish(world, 2);
 	for (int i = 0; i < 3; i++)
 		link_answer_once(world, 0, link_bad);
-	assert_true(is_ejected(world, 0));
+	assert_true(world_is_ejected(world, 0));
 	for (int i = 0; i < 3; i++)
 		link_answer_once(world, 1, link_bad);
-	assert_false(is_ejected(world, 0));
-	assert_false(is_ejected(world, 1));
+	assert_false(world_is_ejected(world, 0));
+	assert_false(world_is_ejected(world, 1));
 	told = read_events();
 	assert_int_equal(told.count[SW_EVENT_POISON], 1);
 	for (int i = 0; i < 10; i++)
 		link_answer_once(world, i % 2, link_bad);
-	assert_false(is_ejected(world, 0));
-	assert_false(is_ejected(world, 1));
+	assert_false(world_is_ejected(world, 0));
+	assert_false(world_is_ejected(world, 1));
 }
 
 static void test_over_ipv6(void **state)
@@ -385,7 +366,7 @@ static void test_over_ipv6(void **state)
 		link_respond(&link, link_bad);
 		link_end(&link);
 	}
-	assert_true(is_ejected(world, 0));
+	assert_true(world_is_ejected(world, 0));
 }
 
 static bool responses_are_watched(void)
@@ -416,8 +397,8 @@ static void test_off(void **state)
 	assert_false(responses_are_watched());
 	for (int i = 0; i < 5; i++)
 		link_answer_once(world, 0, link_bad);
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
-	assert_true(load_of(world, 0)->last_success > 0);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
+	assert_true(world_load(world, 0)->last_success > 0);
 }
 
 /* Sockets of an endpoint that is gone do not count for the one that got its element. */

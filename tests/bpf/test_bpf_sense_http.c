@@ -21,25 +21,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct sw_backend_load *load_of(const struct world *world, int server)
-{
-	return datapath_load(world->datapath, world->backends[server]);
-}
-
-static bool is_ejected(const struct world *world, int server)
-{
-	return datapath_ejected_until(world->datapath, world->backends[server]) > clock_now();
-}
-
-/* Closes with a reset. */
-static void reset(int fd)
-{
-	struct linger linger = {.l_onoff = 1};
-
-	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), errno);
-	close(fd);
-}
-
 /* A connection that sends something, and that the server ends. */
 static void take_in(const struct world *world, int server, void end(int fd))
 {
@@ -69,19 +50,19 @@ static void test_what_is_a_good_answer(void **state)
 
 	links_publish(world, 2);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		uint64_t before = load_of(world, 0)->last_success;
+		uint64_t before = world_load(world, 0)->last_success;
 
 		usleep(20000); /* times are noted in steps of 10 ms */
 		link_answer_once(world, 0, others[i]);
-		if (load_of(world, 0)->last_success == before || load_of(world, 0)->last_good)
+		if (world_load(world, 0)->last_success == before || world_load(world, 0)->last_good)
 			fail_msg("answer %zu", i);
 	}
 	link_answer_once(world, 1, "HTTP");
-	assert_int_equal(load_of(world, 1)->last_success, 0);
+	assert_int_equal(world_load(world, 1)->last_success, 0);
 	link_answer_once(world, 1, link_bad);
-	assert_int_equal(load_of(world, 1)->last_good, 0);
+	assert_int_equal(world_load(world, 1)->last_good, 0);
 	link_answer_once(world, 1, "HTTP/1.1 404 Not Found\r\n\r\n");
-	assert_true(load_of(world, 1)->last_good > 0);
+	assert_true(world_load(world, 1)->last_good > 0);
 }
 
 /* Who takes in logs or metrics ends connections without a word; a reset is a failure all the same. */
@@ -92,14 +73,14 @@ static void test_one_way(void **state)
 	links_publish(world, 2);
 	for (int i = 0; i < 5; i++)
 		take_in(world, 0, end_orderly);
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
-	take_in(world, 0, reset);
-	assert_int_equal(load_of(world, 0)->response_failures, 1);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
+	take_in(world, 0, world_reset);
+	assert_int_equal(world_load(world, 0)->response_failures, 1);
 	/* Nor if what it answers is something else, as to who speaks its own protocol. */
 	link_answer_once(world, 0, "PONG-PONG-PONG");
 	for (int i = 0; i < 5; i++)
 		take_in(world, 0, end_orderly);
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
 }
 
 /* One of its backends has spoken HTTP: so should the others, and whoever did before. */
@@ -110,11 +91,11 @@ static void test_closed_where_http_is_spoken(void **state)
 	links_publish(world, 2);
 	link_answer_once(world, 1, link_good);
 	for (int i = 0; i < 3; i++) {
-		assert_false(is_ejected(world, 0));
+		assert_false(world_is_ejected(world, 0));
 		take_in(world, 0, end_orderly);
 	}
-	assert_true(is_ejected(world, 0));
-	assert_int_equal(load_of(world, 0)->evidence, SW_EVIDENCE_CLOSED);
+	assert_true(world_is_ejected(world, 0));
+	assert_int_equal(world_load(world, 0)->evidence, SW_EVIDENCE_CLOSED);
 }
 
 /* A request is answered before all of it is there: the answer is not undone by the rest of its own body. */
@@ -132,11 +113,11 @@ static void test_answered_during_an_upload(void **state)
 		link_put(link.client, "some of what is uploaded");
 		link_put(link.server, "out of order");
 		link_take(link.client, "out of order");
-		assert_int_equal(load_of(world, 0)->response_failures, i % 3);
+		assert_int_equal(world_load(world, 0)->response_failures, i % 3);
 		link_end(&link);
 	}
-	assert_true(is_ejected(world, 0));
-	assert_int_equal(load_of(world, 0)->last_good, 0);
+	assert_true(world_is_ejected(world, 0));
+	assert_int_equal(world_load(world, 0)->last_good, 0);
 }
 
 /* A connection that had its answer. */
@@ -156,27 +137,27 @@ static void test_reset_on_a_used_connection(void **state)
 
 	links_publish(world, 2);
 	link = link_used(world, link_good);
-	reset(link.server);
+	world_reset(link.server);
 	close(link.client);
 	link = link_used(world, link_good);
 	link_put(link.client, "GET / HTTP/1.1\r\n\r\n");
 	link_take(link.server, "GET / HTTP/1.1\r\n\r\n");
 	close(link.server);
 	close(link.client);
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
 	for (unsigned int i = 0; i < 3; i++) {
 		link = link_web(world, 0);
-		assert_false(is_ejected(world, 0));
+		assert_false(world_is_ejected(world, 0));
 		link_respond(&link, i ? link_bad : link_good);
 		link_put(link.client, "GET / HTTP/1.1\r\n\r\n");
-		reset(link.server);
+		world_reset(link.server);
 		close(link.client);
-		if (is_ejected(world, 0))
+		if (world_is_ejected(world, 0))
 			break;
-		assert_int_equal(load_of(world, 0)->response_failures, 2 * i + 1);
+		assert_int_equal(world_load(world, 0)->response_failures, 2 * i + 1);
 	}
-	assert_true(is_ejected(world, 0));
-	assert_int_equal(load_of(world, 0)->evidence, SW_EVIDENCE_CLOSED);
+	assert_true(world_is_ejected(world, 0));
+	assert_int_equal(world_load(world, 0)->evidence, SW_EVIDENCE_CLOSED);
 }
 
 /* What is sent after a 101 is no request. */
@@ -188,9 +169,9 @@ static void test_reset_after_switching_protocols(void **state)
 	links_publish(world, 2);
 	link = link_used(world, "HTTP/1.1 101 Switching Protocols\r\n\r\n");
 	link_put(link.client, "a frame");
-	reset(link.server);
+	world_reset(link.server);
 	close(link.client);
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
 }
 
 /* Writes until nothing more can be sent. */
@@ -221,9 +202,9 @@ static void test_reset_of_an_upload(void **state)
 	while (recv(link.server, block, sizeof(block), MSG_DONTWAIT) > 0)
 		;
 	fill(link.client);
-	reset(link.server);
+	world_reset(link.server);
 	close(link.client);
-	assert_int_equal(load_of(world, 0)->response_failures, 0);
+	assert_int_equal(world_load(world, 0)->response_failures, 0);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)

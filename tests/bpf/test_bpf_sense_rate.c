@@ -16,19 +16,14 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-static bool is_ejected(const struct world *world, int server)
-{
-	return datapath_ejected_until(world->datapath, world->backends[server]) > clock_now();
-}
-
 static void test_half_of_the_responses(void **state)
 {
 	struct world *world = *state;
 
 	links_publish(world, 2);
-	for (int i = 0; i < 20 && !is_ejected(world, 0); i++)
+	for (int i = 0; i < 20 && !world_is_ejected(world, 0); i++)
 		link_answer_once(world, 0, i % 2 ? link_good : link_bad);
-	assert_true(is_ejected(world, 0));
+	assert_true(world_is_ejected(world, 0));
 	assert_int_equal(datapath_load(world->datapath, world->backends[0])->evidence,
 			 SW_EVIDENCE_RATE);
 }
@@ -58,7 +53,7 @@ static void test_a_quarter_of_the_responses(void **state)
 	link = link_web(world, 0);
 	for (int i = 0; i < 200; i++)
 		link_respond(&link, i % 4 ? link_good : link_bad);
-	assert_false(is_ejected(world, 0));
+	assert_false(world_is_ejected(world, 0));
 	assert_in_range(count_choices(world, 0, 400), 39, 161);
 	link_end(&link);
 }

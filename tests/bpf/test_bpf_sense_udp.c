@@ -59,11 +59,6 @@ static void publish(struct world *world, const struct family_case *c, size_t cou
 	world_publish(world, &service);
 }
 
-static bool is_ejected(const struct world *world, int server)
-{
-	return datapath_ejected_until(world->datapath, world->backends[server]) > clock_now();
-}
-
 /* Sends a datagram; on loopback the error is there when send() returns. */
 static int send_and_look(int fd)
 {
@@ -115,13 +110,13 @@ static void test_two_refused_datagrams_eject(void **state)
 		refused = ask(c);
 		if (has_tracepoint) {
 			assert_int_equal(refused, 2);
-			assert_true(is_ejected(world, 0));
+			assert_true(world_is_ejected(world, 0));
 			assert_int_equal(
 				datapath_load(world->datapath, world->backends[0])->evidence,
 				SW_EVIDENCE_NO_PORT);
 		} else {
 			assert_in_range(refused, 3, 1000);
-			assert_false(is_ejected(world, 0));
+			assert_false(world_is_ejected(world, 0));
 		}
 		assert_int_equal(world_teardown(state), 0);
 	}
@@ -135,7 +130,7 @@ static void test_the_last_one_is_spared(void **state)
 	world_shut(world, 0);
 	for (int i = 0; i < 10; i++)
 		assert_true(is_refused(&family_cases[0]));
-	assert_false(is_ejected(world, 0));
+	assert_false(world_is_ejected(world, 0));
 }
 
 /* Others may be refused by a firewall of the client's, so no more than half are out for it. */
@@ -149,7 +144,7 @@ static void test_half_stay(void **state)
 		world_shut(world, i);
 	ask(&family_cases[0]);
 	for (int i = 0; i < 4; i++)
-		out += is_ejected(world, i);
+		out += world_is_ejected(world, i);
 	assert_int_equal(out, has_tracepoint ? 2 : 0);
 }
 
@@ -211,7 +206,7 @@ static void test_returns(void **state)
 	assert_int_equal(ask(&family_cases[0]), 2);
 	wait_for_the_end_of(world, 0);
 	assert_int_equal(ask(&family_cases[0]), 1); /* the trial */
-	assert_true(is_ejected(world, 0));
+	assert_true(world_is_ejected(world, 0));
 	serve_again(world, 0);
 	wait_for_the_end_of(world, 0);
 	before = connects(world, 0);

@@ -237,6 +237,24 @@ void world_publish(struct world *world, const struct world_service *service)
 	vec_done(&plan.ports);
 }
 
+const struct sw_backend_load *world_load(const struct world *world, int server)
+{
+	return datapath_load(world->datapath, world->backends[server]);
+}
+
+bool world_is_ejected(const struct world *world, int server)
+{
+	return datapath_ejected_until(world->datapath, world->backends[server]) > clock_now();
+}
+
+void world_reset(int fd)
+{
+	struct linger linger = {.l_onoff = 1};
+
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), errno);
+	close(fd);
+}
+
 /* Withdraws what the test has published, and lets the time pass after which its elements are free. */
 int world_teardown(void **state)
 {

@@ -69,6 +69,13 @@ void world_shut(struct world *world, int server);
 
 void world_publish(struct world *world, const struct world_service *service);
 
+/* What connections have shown of a server, as the backend that it was published as last. */
+const struct sw_backend_load *world_load(const struct world *world, int server);
+bool world_is_ejected(const struct world *world, int server);
+
+/* Closes a TCP socket with a reset. */
+void world_reset(int fd);
+
 /* "10.96.0.10" or "::1" and a port as what the system calls take; returns its size. */
 socklen_t world_sockaddr(int family, const char *address, uint16_t port,
 			 struct sockaddr_storage *ret);
