@@ -29,6 +29,9 @@
 /* How long a call may take; CLIENT_TIMEOUT in the environment changes it. */
 static unsigned int timeout_seconds = 3;
 
+/* Between two connections of a loop; CLIENT_PAUSE_MS in the environment changes it. */
+static unsigned int pause_ms;
+
 /* Why an exchange failed: errno and the call. */
 struct failure {
 	int error;
@@ -270,6 +273,8 @@ static int do_loop(const struct addrinfo *ai, const char *seconds)
 		}
 		if (fd >= 0)
 			close(fd);
+		if (pause_ms)
+			usleep(pause_ms * 1000);
 	}
 	printf("attempts=%u failures=%u first=%s@%s\n", attempts, failures, error_name(first.error),
 	       first.call);
@@ -316,12 +321,15 @@ int main(int argc, char **argv)
 		return usage();
 
 	const char *mode = argv[1], *argument = argv[4], *timeout = getenv("CLIENT_TIMEOUT");
+	const char *pause = getenv("CLIENT_PAUSE_MS");
 	struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: calls end with EINTR */
 	int datagrams = !strncmp(mode, "udp", 3) || !strcmp(mode, "echo");
 	struct addrinfo *ai = resolve(argv[2], argv[3], datagrams ? SOCK_DGRAM : SOCK_STREAM);
 	int status;
 
 	if (timeout && sscanf(timeout, "%u", &timeout_seconds) != 1)
+		return usage();
+	if (pause && sscanf(pause, "%u", &pause_ms) != 1)
 		return usage();
 	if (!strcmp(mode, "get")) {
 		status = do_get(ai, argument);
