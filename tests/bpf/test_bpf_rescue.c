@@ -248,6 +248,7 @@ static bool end_is_held(struct scene *scene, struct dp_rescue *rescue, const cha
 	ask(scene, request);
 	say(scene->first, response);
 	hear(scene->client, response);
+	dp_rescue_heartbeat(rescue, clock_now());
 	close(scene->first);
 	poll(&records, 1, 100);
 	dp_rescue_consume(rescue, count_idle, &idle);
