@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "datapath/dp_rescue.h"
 #include "model/retry_policy.h"
 
@@ -298,6 +299,107 @@ static void test_end_ahead_of_the_next_request(void **state)
 	end_scene(&scene);
 }
 
+/* Which server a connection came to. */
+static int server_of(const struct world *world, int fd)
+{
+	struct sockaddr_in sa;
+	socklen_t size = sizeof(sa);
+	int server = 0;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &size), 0);
+	while (world->ports[server] != ntohs(sa.sin_port))
+		server++;
+	return server;
+}
+
+/* The server is out and ends a connection. Returns whether it was held for half a second; -1: that took too long. */
+static int end_is_held_longer(struct scene *scene)
+{
+	struct pollfd client;
+	uint32_t backend;
+	uint64_t ended;
+	int seen;
+
+	ask(scene, GET);
+	say(scene->first, OK);
+	hear(scene->client, OK);
+	backend = scene->world->backends[server_of(scene->world, scene->first)];
+	datapath_set_health(scene->world->datapath, backend, SW_HEALTH_DOWN, clock_now());
+	ended = clock_now();
+	close(scene->first);
+	client = (struct pollfd){.fd = scene->client, .events = POLLIN};
+	seen = poll(&client, 1, 500);
+	if (seen && clock_now() - ended > 500 * NSEC_PER_MSEC)
+		seen = -1;
+	hear_end(scene->client);
+	close(scene->client);
+	datapath_set_health(scene->world->datapath, backend, SW_HEALTH_UP, clock_now());
+	return seen < 0 ? -1 : !seen;
+}
+
+static void test_end_of_a_pod_that_is_out(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+	int held;
+
+	do
+		held = end_is_held_longer(&scene);
+	while (held < 0);
+	assert_int_equal(held, 1);
+	scene.first = scene.client = -1;
+	end_scene(&scene);
+}
+
+enum { CONNECTIONS = 3 }; /* so two of them are on one server */
+
+/* All connections end at once. Returns whether those that share a server were held; -1: that took too long. */
+static int ends_are_held_longer(struct scene *scene)
+{
+	struct pollfd clients[CONNECTIONS];
+	int firsts[CONNECTIONS], servers[CONNECTIONS], seen = 0;
+	uint64_t ended;
+
+	for (int i = 0; i < CONNECTIONS; i++) {
+		ask(scene, GET);
+		say(scene->first, OK);
+		hear(scene->client, OK);
+		clients[i] = (struct pollfd){.fd = scene->client, .events = POLLIN};
+		firsts[i] = scene->first;
+		servers[i] = server_of(scene->world, scene->first);
+	}
+	ended = clock_now();
+	for (int i = 0; i < CONNECTIONS; i++)
+		close(firsts[i]);
+	usleep(500000);
+	poll(clients, CONNECTIONS, 0);
+	if (clock_now() - ended > 800 * NSEC_PER_MSEC)
+		seen = -1;
+	for (int i = 0; i < CONNECTIONS; i++) {
+		int shared = 0;
+
+		for (int j = 0; j < CONNECTIONS; j++)
+			shared += servers[j] == servers[i];
+		if (seen >= 0 && shared > 1)
+			seen |= clients[i].revents;
+		hear_end(clients[i].fd);
+		close(clients[i].fd);
+	}
+	return seen < 0 ? -1 : !seen;
+}
+
+static void test_ends_of_several_connections(void **state)
+{
+	struct scene scene = make_scene(state, "10.96.0.10", "127.0.0.1", RETRY_RESET);
+	int held;
+
+	do
+		held = ends_are_held_longer(&scene);
+	while (held < 0);
+	assert_int_equal(held, 1);
+	scene.first = scene.client = -1;
+	end_scene(&scene);
+}
+
 /* The same with a request that may not be repeated: the server's kernel has given it to nobody. */
 static void test_a_post_behind_the_end(void **state)
 {
@@ -411,6 +513,8 @@ static int run(void)
 		TEST(test_a_service_that_did_not_opt_in),
 		TEST(test_which_ends_are_held),
 		TEST(test_end_ahead_of_the_next_request),
+		TEST(test_end_of_a_pod_that_is_out),
+		TEST(test_ends_of_several_connections),
 		TEST(test_a_post_behind_the_end),
 		TEST(test_a_post_to_half_a_connection),
 		TEST(test_keep_alive),

@@ -91,6 +91,37 @@ static void test_what_is_another_services(void **state)
 	assert_int_equal(pick(NULL, 0, 0), 0);
 }
 
+static void test_has_been_usable(void **state)
+{
+	static const enum sw_health healths[] = {
+		SW_HEALTH_UP,
+		SW_HEALTH_UNKNOWN,
+		SW_HEALTH_SUSPECT,
+		SW_HEALTH_DOWN,
+		SW_HEALTH_REFUSED,
+		SW_HEALTH_UP /* ejected */,
+		SW_HEALTH_UP /* terminating */,
+	};
+	static const bool usable[] = {true, true, false, false, false, false, false};
+	struct dp_pick question = {
+		.frontend = &frontend, .slots = slots, .backends = backends, .now = NOW};
+
+	(void)state;
+	set_up(healths, 7, 1);
+	backends[6].ejected_until = NOW + 1;
+	for (uint32_t i = 0; i < 7; i++)
+		assert_int_equal(dp_pick_has_been_usable(&question, i + 1, NOW), usable[i]);
+	assert_false(dp_pick_has_been_usable(&question, 8, NOW));
+	backends[1].changed = backends[2].suspect_until = NOW - 1;
+	backends[6].ejected_until = NOW - 1;
+	for (uint32_t i = 1; i <= 6; i += i == 1 ? 1 : 4) {
+		assert_true(dp_pick_has_been_usable(&question, i, NOW - 1));
+		assert_false(dp_pick_has_been_usable(&question, i, NOW - 2));
+	}
+	backends[1].service = SERVICE + 1;
+	assert_false(dp_pick_has_been_usable(&question, 1, NOW));
+}
+
 static int make_maps(void **state)
 {
 	(void)state;
@@ -113,6 +144,7 @@ int main(void)
 		cmocka_unit_test(test_from_best_to_worst),
 		cmocka_unit_test(test_the_beginning_is_random),
 		cmocka_unit_test(test_what_is_another_services),
+		cmocka_unit_test(test_has_been_usable),
 	};
 
 	return cmocka_run_group_tests(tests, make_maps, free_maps);

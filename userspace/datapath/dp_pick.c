@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/dp_pick.h"
 
-#include <stdbool.h>
-
 /* From best to worst. */
 enum { USABLE, SUSPECT, EJECTED, DOWN, TERMINATING, REFUSED, ABSENT };
 
@@ -38,8 +36,7 @@ static unsigned int slot_rank(const struct dp_pick *pick, uint32_t position, uin
 	const struct sw_backend *backend = &pick->backends[index];
 	unsigned int rank;
 
-	if (!index || index >= SW_MAX_BACKENDS || backend->service != pick->frontend->service ||
-	    was_tried(pick, index))
+	if (!index || index >= SW_MAX_BACKENDS || backend->service != pick->frontend->service)
 		return ABSENT;
 	rank = health_rank(backend->health);
 	if (backend->ejected_until > pick->now && rank < EJECTED)
@@ -49,22 +46,51 @@ static unsigned int slot_rank(const struct dp_pick *pick, uint32_t position, uin
 	return rank;
 }
 
+/* How many slots the frontend has; 0 if that can not be. */
+static uint32_t slot_count(const struct sw_frontend *frontend)
+{
+	uint32_t count = frontend->ready + frontend->terminating;
+
+	return count <= SW_MAX_SLOTS && frontend->slot_base <= SW_MAX_SLOTS - count ? count : 0;
+}
+
+static uint32_t backend_at(const struct dp_pick *pick, uint32_t position)
+{
+	return pick->slots[pick->frontend->slot_base + position].backend;
+}
+
 uint32_t dp_pick(const struct dp_pick *pick)
 {
-	uint32_t count = pick->frontend->ready + pick->frontend->terminating, found = 0;
+	uint32_t count = slot_count(pick->frontend), found = 0;
 	unsigned int best = ABSENT;
 
-	if (count > SW_MAX_SLOTS || pick->frontend->slot_base > SW_MAX_SLOTS - count)
-		return 0;
 	for (uint32_t i = 0; i < count && best != USABLE; i++) {
 		uint32_t position = (uint32_t)(((uint64_t)pick->random + i) % count);
-		uint32_t index = pick->slots[pick->frontend->slot_base + position].backend;
+		uint32_t index = backend_at(pick, position);
 		unsigned int rank = slot_rank(pick, position, index);
 
-		if (rank < best) {
+		if (rank < best && !was_tried(pick, index)) {
 			best = rank;
 			found = index;
 		}
 	}
 	return found;
+}
+
+static bool has_been_well(const struct sw_backend *backend, uint64_t since)
+{
+	return backend->changed <= since && backend->ejected_until <= since &&
+	       backend->suspect_until <= since;
+}
+
+bool dp_pick_has_been_usable(const struct dp_pick *pick, uint32_t backend, uint64_t since)
+{
+	uint32_t count = slot_count(pick->frontend);
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (backend_at(pick, i) == backend)
+			return slot_rank(pick, i, backend) == USABLE &&
+			       has_been_well(&pick->backends[backend], since);
+	}
+	return false;
 }

@@ -7,6 +7,7 @@
 
 #include "swerve_abi.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,3 +23,9 @@ struct dp_pick {
 
 /* Returns an index into sw_backends, 0 if there is none left. */
 uint32_t dp_pick(const struct dp_pick *pick);
+
+/*
+ * Whether a backend is of the best rank, so that new connections go to it, and was not found to be otherwise since
+ * `since`. What is in `tried` does not matter.
+ */
+bool dp_pick_has_been_usable(const struct dp_pick *pick, uint32_t backend, uint64_t since);

@@ -283,6 +283,20 @@ int dp_rescue_pick(const struct dp_rescue *rescue, const struct dp_rescue_choice
 	return ret_backend->service == frontend.service ? 0 : -ENOENT;
 }
 
+bool dp_rescue_has_been_usable(const struct dp_rescue *rescue,
+			       const struct dp_rescue_choice *choice, uint32_t backend,
+			       uint64_t since, uint64_t now)
+{
+	struct sw_frontend frontend;
+	struct dp_pick pick = {.frontend = &frontend,
+			       .slots = rescue->maps.slots,
+			       .backends = rescue->maps.backends,
+			       .now = now};
+
+	return find_frontend(rescue, choice, &frontend) &&
+	       dp_pick_has_been_usable(&pick, backend, since);
+}
+
 const struct sw_service *dp_rescue_service(const struct dp_rescue *rescue, uint32_t service)
 {
 	return &rescue->maps.services[service < SW_MAX_SERVICES ? service : 0];

@@ -70,6 +70,14 @@ struct dp_rescue_choice {
 int dp_rescue_pick(const struct dp_rescue *rescue, const struct dp_rescue_choice *choice,
 		   uint64_t now, uint32_t *ret_index, struct sw_backend *ret_backend);
 
+/*
+ * Whether new connections go to a backend of that frontend, and nothing was found wrong with it since `since`. What
+ * was tried does not matter.
+ */
+bool dp_rescue_has_been_usable(const struct dp_rescue *rescue,
+			       const struct dp_rescue_choice *choice, uint32_t backend,
+			       uint64_t since, uint64_t now);
+
 /* The counters and the policy of a service; another service's once this one is gone. Borrowed. */
 const struct sw_service *dp_rescue_service(const struct dp_rescue *rescue, uint32_t service);
 

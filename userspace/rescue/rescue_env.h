@@ -16,7 +16,7 @@ struct dp_rescue;
 struct hashmap;
 struct loop;
 
-enum { RESCUE_LINE_SIZE = 80, RESCUE_RECENT = 64 };
+enum { RESCUE_LINE_SIZE = 80, RESCUE_RECENT = 64, RESCUE_IDLE_LAST = 256 };
 
 /* One rescue that has ended. */
 struct rescue_note {
@@ -36,12 +36,20 @@ struct rescue_results {
 	uint64_t notes; /* so far; the next goes to recent[notes % RESCUE_RECENT] */
 };
 
+/* When the last unused connection to a backend was ended by it. */
+struct rescue_idle_last {
+	uint32_t backend; /* index into sw_backends */
+	uint64_t when;    /* ns of CLOCK_MONOTONIC */
+	uint64_t number;  /* counts them */
+};
+
 struct rescue_env {
 	struct loop *loop;
 	struct dp_rescue *datapath;
 	struct client_netns_cache *netns;
-	struct hashmap *jobs;    /* socket cookie → struct rescue_job */
-	struct hashmap *idle;    /* socket cookie → struct idle_end of rescue_idle.c */
+	struct hashmap *jobs; /* socket cookie → struct rescue_job */
+	struct hashmap *idle; /* socket cookie → struct idle_end of rescue_idle.c */
+	struct rescue_idle_last idle_last[RESCUE_IDLE_LAST]; /* [index % RESCUE_IDLE_LAST] */
 	struct hashmap *refused; /* socket cookie → struct refused of rescue_connect.c */
 	struct hashmap *budgets; /* index into sw_services → struct rescue_budget */
 	uint64_t counted;        /* when the requests of all services were last counted */

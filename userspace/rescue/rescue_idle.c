@@ -19,11 +19,21 @@
 /* Longer than a busy client takes to use all of its connections, shorter than anybody notices. */
 #define HOLD (200 * NSEC_PER_MSEC)
 
+/*
+ * The same if the pod has ended, and not just this connection, which had been idle for too long: then a client that
+ * is late learns of the end of one connection while it sends on the next. Shorter than the down-grace, after which
+ * connections to a pod that is down are closed anyway.
+ */
+#define HOLD_LONG (900 * NSEC_PER_MSEC)
+
 struct idle_end {
 	struct rescue_env *env;
 	struct sw_rescue record;
 	struct client_peer client;
 	struct loop_timer timer;
+	uint64_t number;   /* of the ends of that pod */
+	bool joins_others; /* one of them came just before */
+	bool extended;
 };
 
 static void let_through(struct rescue_env *env, const struct client_peer *client,
@@ -54,11 +64,51 @@ static void forget(struct rescue_env *env, uint64_t cookie)
 		free_idle(idle);
 }
 
+static struct rescue_idle_last *last_of(struct rescue_env *env, uint32_t backend)
+{
+	return &env->idle_last[backend % RESCUE_IDLE_LAST];
+}
+
+/* Notes an end. Returns whether another connection to that pod has ended just before. */
+static bool join_others(struct rescue_env *env, uint32_t backend, uint64_t now)
+{
+	struct rescue_idle_last *last = last_of(env, backend);
+	bool joins = last->backend == backend && now - last->when < HOLD;
+
+	*last = (struct rescue_idle_last){
+		.backend = backend, .when = now, .number = last->number + 1};
+	return joins;
+}
+
+static bool ended_with_others(const struct idle_end *idle)
+{
+	const struct rescue_idle_last *last = last_of(idle->env, idle->record.backend);
+
+	return idle->joins_others ||
+	       (last->backend == idle->record.backend && last->number != idle->number);
+}
+
+/* Whether nothing was found wrong with the pod just now. */
+static bool is_well(const struct idle_end *idle, uint64_t now)
+{
+	const struct sw_rescue *record = &idle->record;
+	struct dp_rescue_choice choice = {.addr = record->frontend_addr,
+					  .port = record->frontend_port,
+					  .service = record->service};
+
+	return dp_rescue_has_been_usable(idle->env->datapath, &choice, record->backend,
+					 now - HOLD_LONG, now);
+}
+
 static void on_timer(struct loop_timer *timer, uint64_t now)
 {
 	struct idle_end *idle = container_of(timer, struct idle_end, timer);
 
-	(void)now;
+	if (!idle->extended && (ended_with_others(idle) || !is_well(idle, now))) {
+		idle->extended = true;
+		if (!loop_timer_arm(idle->env->loop, &idle->timer, now + HOLD_LONG - HOLD))
+			return;
+	}
 	let_through(idle->env, &idle->client, &idle->record);
 	free_idle(idle);
 }
@@ -73,6 +123,8 @@ static int keep(struct rescue_env *env, const struct sw_rescue *record, struct c
 	idle->env = env;
 	idle->record = *record;
 	idle->client = *client;
+	idle->joins_others = join_others(env, record->backend, loop_now(env->loop));
+	idle->number = last_of(env, record->backend)->number;
 	idle->timer.fn = on_timer;
 	client->netns = NULL;
 	if (hashmap_put(env->idle, &record->cookie, sizeof(record->cookie), idle) ||
