@@ -18,7 +18,7 @@
 
 #include "rescue.skel.h" // NOLINT
 
-enum { HOOKS = 3, RECORDS_AT_ONCE = 256, OUTSTANDING_AT_ONCE = 256 };
+enum { HOOKS = 3, RECORDS_AT_ONCE = 256, OUTSTANDING_AT_ONCE = 256, PICK_TRIES = 3 };
 
 struct dp_rescue {
 	struct rescue_bpf *skel;
@@ -260,8 +260,8 @@ static bool find_frontend(const struct dp_rescue *rescue, const struct dp_rescue
 	return read_frontend(rescue, &key, choice->service, ret);
 }
 
-int dp_rescue_pick(const struct dp_rescue *rescue, const struct dp_rescue_choice *choice,
-		   uint64_t now, uint32_t *ret_index, struct sw_backend *ret_backend)
+static int pick_once(const struct dp_rescue *rescue, const struct dp_rescue_choice *choice,
+		     uint64_t now, uint32_t *ret_index, struct sw_backend *ret_backend)
 {
 	struct sw_frontend frontend;
 	struct dp_pick pick = {.frontend = &frontend,
@@ -281,6 +281,21 @@ int dp_rescue_pick(const struct dp_rescue *rescue, const struct dp_rescue_choice
 	*ret_index = index;
 	*ret_backend = rescue->maps.backends[index];
 	return ret_backend->service == frontend.service ? 0 : -ENOENT;
+}
+
+/*
+ * The agent's thread replaces elements while we read them, as it does at the very moment at which a backend fails.
+ * The kernel may then not find the element at all, or with what belongs to another one: once more, as in
+ * bpf/frontend.bpf.h.
+ */
+int dp_rescue_pick(const struct dp_rescue *rescue, const struct dp_rescue_choice *choice,
+		   uint64_t now, uint32_t *ret_index, struct sw_backend *ret_backend)
+{
+	int err = -ENOENT;
+
+	for (int i = 0; err && i < PICK_TRIES; i++)
+		err = pick_once(rescue, choice, now, ret_index, ret_backend);
+	return err;
 }
 
 bool dp_rescue_has_been_usable(const struct dp_rescue *rescue,
