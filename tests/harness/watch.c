@@ -8,7 +8,8 @@
  * Prints "TIME-US SERVICE ADDRESS STATE WAS BEFORE-US", first for what is there already (WAS is "free"). TIME-US
  * is CLOCK_REALTIME, BEFORE-US that of the look before, which may be long ago on a machine that is busy: the state
  * changed in between. SERVICE "namespace/name:port/protocol", ADDRESS without the port. STATE is free,
- * unknown, up, suspect, down, refused, or ejected: by BPF, and that has not expired yet.
+ * unknown, up, suspect, down, refused, or ejected: by BPF, and that has not expired yet. What is no endpoint any more
+ * is free at once: another one may have its address.
  */
 #include "../../include/swerve_abi.h"
 
@@ -71,6 +72,8 @@ static unsigned int state_of(const struct sw_backend *backend, uint64_t now)
 	unsigned int health = __atomic_load_n(&backend->health, __ATOMIC_RELAXED);
 	uint64_t ejected_until = __atomic_load_n(&backend->ejected_until, __ATOMIC_RELAXED);
 
+	if (backend->retired)
+		return SW_HEALTH_FREE;
 	if (health == SW_HEALTH_FREE || health == SW_HEALTH_DOWN || health == SW_HEALTH_REFUSED)
 		return health;
 	return ejected_until > now ? (unsigned int)STATE_EJECTED : health;
