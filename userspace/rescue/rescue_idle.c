@@ -25,6 +25,7 @@
  * connections to a pod that is down are closed anyway.
  */
 #define HOLD_LONG (900 * NSEC_PER_MSEC)
+_Static_assert(HOLD_LONG < SW_RESCUE_GRACE, "the kernel holds it for as long");
 
 struct idle_end {
 	struct rescue_env *env;
